@@ -1,0 +1,110 @@
+"""The loss stays at the level of guessing.
+
+## What it checks
+Whether the loss ends within 2 % of ln(k), the loss of guessing among k classes, and accuracy is about 1/k. k comes from
+the accuracy, or from the number of labels that the log states.
+
+## Why it matters
+The model has learned nothing: every further step costs time and changes nothing.
+
+## What to do
+Check that inputs and labels belong together, that the parameters are trained at all, and the learning rate: far too
+high and far too low both end here. Try to overfit ten samples first.
+
+## When it is wrong
+Very unbalanced classes, where guessing the largest one gives a low loss and a high accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    loss: float = 0.02  # of ln(k) (failure-modes.md #5 says 1 %; losses logged per batch scatter more)
+    accuracy: float = 0.25  # of 1/k; a small eval set scatters by that much
+    points: int = 3  # failure-modes.md #5
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    curve = case.evals if case.evals is not None and len(case.evals) >= limits.points else case.train
+    if curve is None or len(curve) < limits.points:
+        return Skip(Text(N_("fewer than {points} points of any loss"), {"points": limits.points}))
+    classes = stated_classes(case)
+    accuracy = case.curve(Role.EVAL_ACCURACY) or case.curve(Role.TRAIN_ACCURACY)
+    if classes is None and (accuracy is None or len(accuracy) < limits.points):
+        return Skip(Text(N_("neither an accuracy nor the number of classes in the log")))
+    end = curve.tail(0.2, limits.points)
+    if end <= 0:
+        return ()
+    k = classes if classes is not None else round(math.exp(end))
+    if k < 2 or abs(end - math.log(k)) > limits.loss * math.log(k):
+        return ()
+    share = math.nan
+    if accuracy is not None and len(accuracy) >= limits.points:
+        share = accuracy.tail(0.2, limits.points)
+        share = share / 100 if share > 1 else share
+        if abs(share - 1 / k) > limits.accuracy / k:
+            return ()
+    return [
+        Evidence(
+            steps=(since(curve, k, limits.loss), int(curve.steps[-1])),
+            tags=(curve.tag,) if accuracy is None else (curve.tag, accuracy.tag),
+            numbers={"end": end, "k": k, "chance": math.log(k), "accuracy": share},
+            confidence=0.95,
+            variant="" if accuracy is not None else "no_accuracy",
+        )
+    ]
+
+
+def stated_classes(case: Case) -> int | None:
+    """Number of classes that the arguments or the model configuration name."""
+    for source in (case.arguments, case.training.model_config):
+        for name in ("num_labels", "num_classes", "n_classes", "nb_classes"):
+            value = source.get(name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and 2 <= value <= 1_000_000:
+                return int(value)
+        labels = source.get("id2label")
+        if isinstance(labels, dict) and len(labels) >= 2:
+            return len(labels)
+    return None
+
+
+def since(curve: Curve, k: int, tolerance: float) -> int:
+    """First step from which on the level stays within a widened band around chance."""
+    off = np.flatnonzero(np.abs(curve.level - math.log(k)) > 3 * tolerance * math.log(k))
+    return int(curve.steps[min(len(curve) - 1, off[-1] + 1)]) if len(off) else int(curve.steps[0])
+
+
+RULE = Rule(
+    id="LRN001",
+    guide=("M1", "M7"),
+    label="underfitting",
+    severity=Severity.HIGH,
+    tier=Tier.NOT_LEARNING,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    message=N_(
+        "Nothing learned: the loss stays at {end:.3g}, which is guessing among {k:.0f} classes (ln {k:.0f} = "
+        "{chance:.3g}, accuracy {accuracy:.0%})."
+    ),
+    variants={
+        "no_accuracy": N_(
+            "Nothing learned: the loss stays at {end:.3g}, which is guessing among {k:.0f} classes (ln {k:.0f} = "
+            "{chance:.3g})."
+        )
+    },
+    remedies=(remedies.CHECK_LABELS, remedies.LR_RAISE, remedies.OVERFIT_TEN),
+    not_in=("rl", "guide", "llm-sft", "pretrain"),
+)

@@ -1,0 +1,130 @@
+"""The loss falls, then climbs for good.
+
+## What it checks
+The last tenth of the train loss against the lowest level before it: higher by 10 % of that level and by 10 % of all
+that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too.
+
+## Why it matters
+The run has left the region it had learned. Steps after the lowest level made the model worse on the training data
+itself; more of them will not bring it back.
+
+## What to do
+Go back to the last checkpoint before the climb, lower the learning rate, and clip the gradients. If the climb came
+within a few steps, look at the batches just before it.
+
+## When it is wrong
+A spike that is still recovering at the end of the log, a curriculum, or a change of the data during the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, shape
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    rise: float = 0.10  # of the lowest level (failure-modes.md #9: min + max(10 %, 5σ))
+    share: float = 0.10  # of the drop from the start to the lowest level, so that a rise at 1 % of the start is none
+    significance: float = 5.0  # σ of the difference between the end and the lowest level (failure-modes.md #9)
+    eval_rise: float = 0.05  # the evaluations must have risen by this much above their lowest; own choice
+    sure_rise: float = 0.50  # of the lowest level: with evaluations that rose as clearly, 1.5 σ are enough; own choice
+    points: int = (
+        20  # fewer train points are believed only beside evaluations that lost as clearly (failure-modes.md #9)
+    )
+    swings: int = 2  # that many recovered swings before the end are oscillation, not divergence; own choice
+    lost: float = 0.50  # of the drop: so much lost at the end is divergence however it swung before; own choice
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    train, evals = case.train, case.evals
+    assert train is not None  # needs
+    end = shape.ending(train)
+    if end.rise < limits.rise or end.share < limits.share:
+        return ()
+    if end.low <= 0 and (end.start <= 0 or end.share < 1):
+        return ()  # a loss without a floor (a critic's score, a likelihood) may climb: only losing all of it is telling
+    seen = end.significance >= limits.significance and len(train) >= limits.points
+    if not seen and not (evals is not None and eval_lost(evals, limits) and confirms(end, limits)):
+        return ()
+    if end.start > 0 and end.end > end.start:
+        variant = "above_start"
+        if end.start - end.low < limits.rise * end.start:
+            return ()  # nothing had been learned that could be lost: that is a learning rate too high from the start
+    else:
+        variant = ""
+    lost_all = end.share > limits.lost and end.rise > 1 and end.significance >= limits.significance
+    if evals is not None and len(evals) >= 3 and not lost_all:
+        low = float(np.min(evals.values))
+        if low > 0 and float(np.mean(evals.values[-2:])) < low * (1 + limits.eval_rise):
+            return ()
+    swung = [
+        r
+        for c, find in ((evals, shape.eval_rises), (train, shape.level_rises))
+        if c
+        for r in find(c, 0.25)
+        if r.end is not None
+    ]
+    if len(swung) >= limits.swings and not variant and end.share < limits.lost:
+        return ()
+    climbs = [r for r in shape.level_rises(train, limits.rise) if r.end is None]
+    onset = int(train.steps[climbs[-1].low]) if climbs else end.low_step
+    return [
+        Evidence(
+            steps=(onset, int(train.steps[-1])),
+            tags=(train.tag,) if evals is None else (train.tag, evals.tag),
+            numbers={
+                "low": end.low,
+                "end": end.end,
+                "start": end.start,
+                "rise": end.rise,
+                "share": min(end.share, 1e6),
+            },
+            confidence=0.92 if end.rise > 2 * limits.rise else 0.75,
+            variant=variant,
+        )
+    ]
+
+
+def confirms(end: shape.Ending, limits: Limits) -> bool:
+    """The train loss agrees with evaluations that lost what they had gained, though its own noise hides the climb."""
+    large = end.rise > limits.sure_rise or end.share > 2 * limits.share
+    return large and end.significance > 1
+
+
+def eval_lost(evals: Curve, limits: Limits) -> bool:
+    """The evaluations, too, gave back a good part of what they had gained."""
+    if len(evals) < 4:
+        return False
+    end = shape.ending(evals)
+    return end.rise > limits.sure_rise / 2 and end.share > 2 * limits.share and end.significance > 3
+
+
+RULE = Rule(
+    id="STB002",
+    guide=("C4a", "M1"),
+    label="divergence",
+    severity=Severity.HIGH,
+    tier=Tier.INSTABILITY,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    needs=(Need(Role.TRAIN_LOSS, 8),),
+    message=N_(
+        "Diverged: train loss climbs from {low:.3g} at step {first} to {end:.3g} ({rise:+.0%}) and does not come back."
+    ),
+    variants={
+        "above_start": N_(
+            "Diverged: train loss climbs from {low:.3g} at step {first} to {end:.3g}, above its start {start:.3g}."
+        ),
+    },
+    remedies=(remedies.ROLL_BACK, remedies.LR_TENTH, remedies.CLIP_GRADIENTS, remedies.WARMUP),
+    not_in=("rl",),
+)

@@ -1,0 +1,86 @@
+"""The loss does not change any more, to the last digit.
+
+## What it checks
+Evaluations that are the same to one part in ten thousand over at least half of the run (at least six of them), although
+the learning rate is not known to be zero there; or a train loss whose whole range is below that.
+
+## Why it matters
+An eval set gives the same loss again only when the weights are the same: nothing is being trained.
+
+## What to do
+Check that the optimizer holds the model's parameters, that they require gradients, that the learning rate is above
+zero, and that the loss scaler does not skip every step.
+
+## When it is wrong
+Losses rounded to a few digits in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, shape
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    spread: float = 1e-4  # of the loss (failure-modes.md #6)
+    points: int = 6  # evaluations that must agree; failure-modes.md #6 says 3, which rounding can do
+    share: float = 0.5  # of the run over which they agree; own choice
+    steps: int = 20  # fewer steps than this prove nothing; own choice
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    curve = case.evals if case.evals is not None and len(case.evals) >= limits.points else case.train
+    if curve is None or len(curve) < limits.points:
+        return Skip(Text(N_("fewer than {points} points of any loss"), {"points": limits.points}))
+    if shape.in_warmup(case) or (case.last_step - case.first_step < limits.steps and not case.steps_are_epochs):
+        return ()
+    first = constant_from(curve.values, limits.spread)
+    count = len(curve) - first
+    span = (curve.steps[-1] - curve.steps[first]) / max(1, int(curve.steps[-1]) - case.first_step)
+    if count < limits.points or span < limits.share or rounded(curve):
+        return ()
+    return [
+        Evidence(
+            steps=(int(curve.steps[first]), int(curve.steps[-1])),
+            tags=(curve.tag,),
+            numbers={"value": float(curve.values[-1]), "count": count},
+            confidence=0.97,
+        )
+    ]
+
+
+def constant_from(values: np.ndarray, spread: float) -> int:
+    """First index from which on all values lie within `spread` of their level."""
+    reverse = values[::-1]
+    width = np.maximum.accumulate(reverse) - np.minimum.accumulate(reverse)
+    wide = np.flatnonzero(width > spread * abs(float(values[-1])))
+    return len(values) - int(wide[0]) if len(wide) else 0
+
+
+def rounded(curve: Curve) -> bool:
+    """All values are multiples of a step so coarse that a real change could hide below it."""
+    values = curve.values
+    return bool(np.allclose(values, np.round(values, 3), atol=1e-7) and abs(float(values[-1])) < 10)
+
+
+RULE = Rule(
+    id="LRN002",
+    guide=("M1", "V1"),
+    label="plateau",
+    severity=Severity.HIGH,
+    tier=Tier.DEAD_OR_SCHEDULE,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    message=N_("Nothing is being trained: the loss has been exactly {value:.4g} since step {first} ({count} points)."),
+    remedies=(remedies.CHECK_FROZEN, remedies.LR_RAISE),
+    not_in=("rl",),
+)

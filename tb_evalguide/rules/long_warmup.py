@@ -1,0 +1,86 @@
+"""The learning rate takes long to reach its peak, or never does.
+
+## What it checks
+The share of the run (of the planned steps, where they are known) during which the learning rate rises. Above a tenth
+it is information; a run that took all its steps and never reached the peak is a fault of the schedule.
+
+## Why it matters
+During warm-up the model learns at a fraction of the intended rate. A warm-up as long as the run means that the
+intended training never took place.
+
+## What to do
+Shorten the warm-up to 3–10 % of the steps, and check that the scheduler's total number of steps fits the run.
+
+## When it is wrong
+One-cycle schedules rise for a third of the run by design, and a run that is not finished yet has more steps to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, stats
+from tb_evalguide.case import Case
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    share: float = 0.10  # of the steps (failure-modes.md #21)
+    start: float = 0.5  # of the peak: a rate that starts above this has no warm-up worth the name; own choice
+    points: int = 20  # logged rates for more than an information; own choice
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    lr = case.lr
+    assert lr is not None  # needs
+    top = int(np.argmax(lr.values))
+    peak = float(lr.values[top])
+    if peak <= 0 or top < 2 or lr.values[0] > limits.start * peak or (np.diff(lr.values[: top + 1]) < 0).any():
+        return ()
+    planned = case.planned_steps
+    # counted from the first logged rate, so that a log that does not begin at 0 is read alike
+    begun = int(lr.steps[0]) - int(stats.median(np.diff(lr.steps)))
+    total = max(int(lr.steps[-1]), planned or 0) - begun
+    share = (int(lr.steps[top]) - begun) / max(1, total)
+    if share <= limits.share:
+        return ()
+    never = top == len(lr) - 1
+    finished = planned is not None and lr.steps[-1] >= 0.99 * planned
+    fault = never and finished and len(lr) >= limits.points
+    return [
+        Evidence(
+            steps=(int(lr.steps[0]), int(lr.steps[top])),
+            tags=(lr.tag,),
+            numbers={"share": share, "peak": peak},
+            confidence=0.85 if fault else 0.8,
+            severity=Severity.MEDIUM if fault else Severity.INFO,
+            variant="never" if never else "",
+        )
+    ]
+
+
+RULE = Rule(
+    id="LRS002",
+    guide=("V2",),
+    label="lr_schedule",
+    severity=Severity.INFO,
+    tier=Tier.DEAD_OR_SCHEDULE,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    needs=(Need(Role.LEARNING_RATE, 10),),
+    message=N_(
+        "The learning rate rises for {share:.0%} of the run before it reaches its peak {peak:.2g} at step {last}."
+    ),
+    variants={
+        "never": N_(
+            "The learning rate only rises: it has reached {peak:.2g} at step {last} and was never held or lowered."
+        ),
+    },
+    remedies=(remedies.SHORTER_WARMUP, remedies.CHECK_SCHEDULE),
+)

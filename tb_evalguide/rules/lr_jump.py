@@ -1,0 +1,113 @@
+"""The learning rate jumps up off its schedule.
+
+## What it checks
+Rises of the learning rate after its warm-up by more than a tenth of its range and a quarter of its value between two
+logged points. Jumps that come again and again are a cyclic schedule and are left out. At a resume the schedule was
+probably not restored; that is a fault when the loss rises with it, otherwise information.
+
+## Why it matters
+Late in training the weights sit in a narrow place. A sudden return to a high rate throws them out of it, and what was
+learned since the rate was last so high is lost.
+
+## What to do
+Save and load the scheduler's state with the checkpoint. When the jump is meant, raise the rate over some steps.
+
+## When it is wrong
+Warm restarts and cyclic schedules, or a second phase of training with a schedule of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, segments, stats
+from tb_evalguide.case import Case
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    jump: float = 0.10  # of the range (failure-modes.md #22)
+    relative: float = 0.25  # of the value before; a tenth of a narrow range is nothing; own choice
+    repeats: int = 2  # that many jumps are a cyclic schedule; own choice
+    harm: float = 4.0  # σ by which the loss level rises with it (failure-modes.md #35)
+    harm_share: float = 0.10  # of the loss, at least; as RST002
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    lr = case.lr
+    assert lr is not None  # needs
+    up = np.diff(lr.values)
+    spread = float(np.ptp(lr.values))
+    if spread == 0:
+        return ()
+    jumps = np.flatnonzero((up > limits.jump * spread) & (up > limits.relative * np.maximum(lr.values[:-1], 0)))
+    # a warm-up, however coarsely logged, rises before the rate has ever fallen
+    fell = np.flatnonzero(up < 0)
+    jumps = jumps[jumps > fell[0]] if len(fell) else jumps[:0]
+    jumps = jumps[np.concatenate([[True], np.diff(jumps) > 1])] if len(jumps) else jumps  # a second warm-up is one jump
+    resumed = segments.resumes(case)
+    interval = float(stats.median(np.diff(lr.steps)))
+    found = []
+    for i in jumps.tolist():
+        step = int(lr.steps[i + 1])
+        at_resume = any(abs(step - r.step) <= 2 * interval for r in resumed)
+        if not at_resume and len(jumps) >= limits.repeats:
+            continue
+        rise, significance = loss_rise(case, step)
+        harm = at_resume and rise >= limits.harm_share and significance >= limits.harm
+        found.append(
+            Evidence(
+                steps=(step, int(lr.steps[-1])),
+                tags=(lr.tag,),
+                numbers={"before": float(lr.values[i]), "after": float(lr.values[i + 1]), "loss_rise": rise},
+                confidence=0.85,
+                severity=Severity.MEDIUM if harm else Severity.INFO,
+                label="resume_jump" if at_resume else None,
+                variant=("harm" if harm else "resume") if at_resume else "",
+            )
+        )
+    return found[:3]
+
+
+def loss_rise(case: Case, step: int) -> tuple[float, float]:
+    """(relative rise of the train level over ten points on either side of the step, the same in σ)."""
+    train = case.train
+    if train is None:
+        return 0.0, 0.0
+    at = int(np.searchsorted(train.steps, step))
+    before, after = train.values[max(0, at - 10) : at], train.values[at : at + 10]
+    if len(before) < 5 or len(after) < 5:
+        return 0.0, 0.0
+    low, high = float(stats.median(before)), float(stats.median(after))
+    sigma = 1.2533 * case.train_noise * float(np.sqrt(1 / len(before) + 1 / len(after)))
+    return (high - low) / abs(low) if low else 0.0, (high - low) / sigma if sigma > 0 else 0.0
+
+
+RULE = Rule(
+    id="LRS003",
+    guide=("M4",),
+    label="lr_schedule",
+    severity=Severity.INFO,
+    tier=Tier.DEAD_OR_SCHEDULE,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    needs=(Need(Role.LEARNING_RATE, 10),),
+    message=N_("The learning rate jumps from {before:.2g} to {after:.2g} at step {first}, off its schedule."),
+    variants={
+        "resume": N_(
+            "The learning rate jumps from {before:.2g} to {after:.2g} at the resume at step {first}: the scheduler "
+            "was not restored. The loss hardly shows it."
+        ),
+        "harm": N_(
+            "The learning rate jumps from {before:.2g} to {after:.2g} at the resume at step {first} and the loss "
+            "rises by {loss_rise:.0%}: the scheduler was not restored."
+        ),
+    },
+    remedies=(remedies.RESTORE_STATE, remedies.CHECK_SCHEDULE),
+)

@@ -1,0 +1,115 @@
+"""The loss climbs from the start instead of falling.
+
+## What it checks
+Whether the train loss ends above where it began although it was lower in between, or spends the second half of the run
+above it. In a short log (guide, C4a): two rises of more than 5 % and no net fall.
+
+## Why it matters
+Steps that are too large throw the weights past every minimum. What was pretrained is lost within a few hundred steps.
+
+## What to do
+Start again with a tenth of the learning rate, with a warm-up, and with gradient clipping. No checkpoint of this run is
+worth keeping.
+
+## When it is wrong
+A curriculum that gets harder, a loss whose weights change during training, or adversarial and reinforcement learning,
+where the loss is not meant to fall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, shape, stats
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    rise: float = 0.05  # a rise that counts, of the value before; guide C4a (+24 %, +25 %), failure-modes.md #8
+    rises: int = 2  # that many rises in a short log; guide C4a, failure-modes.md #8
+    short: int = 12  # points up to which single points are read as the guide's table reads them; own choice
+    noise: float = 2.5  # σ of a point between start and second half: one batch that was easy is no start; own choice
+    net: float = 0.02  # the loss must end at least this far above its start when the log is long; own choice
+    significance: float = 3.0  # σ of the difference between the end and the lowest level; swings pass for noise here
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    train = case.train
+    assert train is not None  # needs
+    evals = case.evals
+    if len(train) <= limits.short:
+        if evals is not None and len(evals) >= 3 and evals.values[-1] <= evals.values[0]:
+            return ()  # batches may alternate; a whole eval set does not
+        return short_log(train, limits)
+    if evals is not None and eval_improves(evals, float(train.values[0])):
+        return ()
+    end = shape.ending(train)
+    if end.start <= 0:
+        return ()  # a score without a floor, as a critic's, may climb
+    net = end.end / end.start - 1
+    half = float(stats.median(train.values[len(train) // 2 :]))
+    above = half > end.start + max(limits.rise * end.start, limits.noise * train.noise)
+    clear = (
+        end.end > end.start + train.noise and end.rise >= 2 * limits.rise and end.significance >= limits.significance
+    )
+    worse = evals is not None and len(evals) >= 4 and evals.tail() > (1 + limits.rise) * float(evals.values[0])
+    if net < limits.net or not (clear or above or worse):
+        return ()
+    return [evidence(train, end.low_step, end.start, end.end, float(train.level.max()), 0.9)]
+
+
+def short_log(train: Curve, limits: Limits) -> Sequence[Evidence]:
+    before, after = train.values[:-1], train.values[1:]
+    up = np.flatnonzero(after > before + limits.rise * np.abs(before))
+    if len(up) < limits.rises or train.values[-1] < train.values[0]:
+        return ()
+    return [
+        evidence(
+            train,
+            int(train.steps[up[0] + 1]),
+            float(train.values[0]),
+            float(train.values[-1]),
+            float(train.values.max()),
+            0.85,
+        )
+    ]
+
+
+def eval_improves(evals: Curve, start: float) -> bool:
+    """The evaluations fell clearly, also below where the train loss began: whatever the train loss does."""
+    return len(evals) >= 2 and float(evals.values[-1]) < 0.95 * min(float(evals.values[0]), start)
+
+
+def evidence(train: Curve, onset: int, start: float, end: float, peak: float, confidence: float) -> Evidence:
+    return Evidence(
+        steps=(onset, int(train.steps[-1])),
+        tags=(train.tag,),
+        numbers={"start": start, "end": end, "peak": peak, "net": end / start - 1 if start else 0.0},
+        confidence=confidence,
+        rival="divergence",
+    )
+
+
+RULE = Rule(
+    id="STB001",
+    guide=("C4a", "M1", "V1"),
+    label="lr_too_high",
+    severity=Severity.HIGH,
+    tier=Tier.INSTABILITY,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    needs=(Need(Role.TRAIN_LOSS, 4),),
+    message=N_(
+        "Learning rate too high: train loss went from {start:.3g} up to {peak:.3g} and ends at {end:.3g}, above "
+        "its start."
+    ),
+    remedies=(remedies.LR_TENTH, remedies.WARMUP, remedies.CLIP_GRADIENTS),
+    not_in=("rl",),
+)

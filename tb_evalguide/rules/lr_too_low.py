@@ -1,0 +1,137 @@
+"""The loss falls so slowly that the learning rate must be too low.
+
+## What it checks
+The drop of the loss over the run, which for this rule must be a steady one. Below 2.5 % after 100 steps it is too slow
+anywhere. Where the loss began at the level of guessing and the run is not cut short, a drop below 35 % whose last third
+still falls about a third as fast as the first third, or faster, is too slow, too: the curve never bent.
+
+## Why it matters
+Such a run wastes its time: the same steps with a larger learning rate would reach a far lower loss.
+
+## What to do
+Raise the learning rate two to five times (2e-5 → 5e-5), or look for a schedule that keeps it near zero.
+
+## When it is wrong
+A model that was already trained on these data, or a resumed run: there is little left to learn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tb_evalguide import remedies, shape, stats
+from tb_evalguide.case import Case
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    drop: float = 0.025  # guide C4b falls by 1.2 %, C3 by 6 %; their geometric midpoint is 2.7 % (failure-modes.md #7)
+    slow_drop: float = 0.35  # own choice; healthy labelled runs that began at guessing and finished drop by more
+    lateness: float = 0.35  # last third's fall over the first third's; 1 is a straight line; own choice
+    steps: int = 100  # failure-modes.md #7
+    clear: float = 5.0  # σ of a point between start and end, above which no test is needed
+    p: float = 0.01  # one-sided Mann–Kendall p of the fall
+    points: int = 20  # train points outside the guide profile
+    evals: int = 8  # or evaluations
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    curve = case.loss
+    if curve is None or len(curve) < 4:
+        return Skip(Text(N_("fewer than {points} points of any loss"), {"points": 4}))
+    if not enough(case, limits):
+        params = {"points": limits.points, "evals": limits.evals}
+        return Skip(Text(N_("not enough data: {points} train points or {evals} evaluations needed"), params))
+    drop = shape.progress(case)
+    if math.isnan(drop):
+        return Skip(Text(N_("the loss is not positive")))
+    values = curve.coarse[1] if len(curve) >= 60 else curve.values
+    p = max(limits.p, 0.05) if len(curve) < 8 else limits.p
+    # a curve far above its noise falls without a test; the test's correction for autocorrelation takes bends for noise
+    clear = shape.start_level(curve) - curve.tail() > limits.clear * curve.noise
+    falls = clear or stats.mann_kendall(values).p_down < p
+    numbers = {
+        "start": shape.start_level(curve),
+        "end": curve.tail(),
+        "drop": drop,
+        "steps": case.last_step - case.first_step,
+    }
+    steps = (int(curve.steps[0]), int(curve.steps[-1]))
+    # outside the guide's tables a loss that still falls may yet get there: a warning, not a verdict
+    level = None if case.is_guide else Severity.MEDIUM
+    # in fine-tuning the guide decides the label: C4b falls by 1.2 %, significant or not
+    tuning = case.profile.id in ("guide", "llm-sft")
+    if abs(drop) < limits.drop and (tuning or (falls and drop >= 0)):
+        return [
+            Evidence(
+                steps=steps, tags=(curve.tag,), numbers=numbers, confidence=0.85, severity=level, rival="underfitting"
+            )
+        ]
+    if (
+        drop < limits.drop
+        or drop > limits.slow_drop
+        or not clear  # the shape of a fall that its noise hides cannot be told
+        or not began_at_guessing(case)
+        or shape.unfinished(case)
+    ):
+        return ()
+    late = shape.lateness(curve)
+    if case.evals is not None and len(case.evals) >= 12:
+        late = min(late, shape.lateness(case.evals))  # noise can make one of the two look straight, hardly both
+    if math.isnan(late) or late < limits.lateness:
+        return ()
+    return [
+        Evidence(
+            steps=steps,
+            tags=(curve.tag,),
+            numbers={**numbers, "late": late},
+            confidence=0.75,
+            severity=Severity.MEDIUM,
+            variant="straight",
+            rival="underfitting",
+        )
+    ]
+
+
+def enough(case: Case, limits: Limits) -> bool:
+    """The guide's own tables have four points; elsewhere more are needed before slowness can be told."""
+    span = case.last_step - case.first_step
+    if case.is_guide and not case.steps_are_epochs:
+        return span >= limits.steps
+    if span < limits.steps and not case.steps_are_epochs:
+        return False
+    evals = len(case.evals) if case.evals is not None else 0
+    train = len(case.train) if case.train is not None else 0
+    return train >= limits.points or evals >= limits.evals
+
+
+def began_at_guessing(case: Case) -> bool:
+    """The profile says that the model began untrained, so that the first loss is that of guessing."""
+    return case.profile.id in ("pretrain", "classification", "vision", "generic")
+
+
+RULE = Rule(
+    id="LRN003",
+    guide=("C4b", "M1"),
+    label="lr_too_low",
+    severity=Severity.HIGH,
+    tier=Tier.NOT_LEARNING,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    message=N_(
+        "Learning rate too low: the loss fell only from {start:.3g} to {end:.3g} ({drop:.1%}) in {steps} steps."
+    ),
+    variants={
+        "straight": N_(
+            "Learning rate too low: the loss fell from {start:.3g} to {end:.3g} ({drop:.0%}) almost along a "
+            "straight line and is nowhere near its floor."
+        ),
+    },
+    remedies=(remedies.LR_RAISE, remedies.MORE_EPOCHS),
+    not_in=("rl",),
+)

@@ -1,0 +1,91 @@
+"""The loss became NaN or infinite.
+
+## What it checks
+Every point of the train and eval losses. It fires when one of them is NaN or infinite; when the loss is finite again
+afterwards, it says so and is milder.
+
+## Why it matters
+From the first NaN on, the weights are usually NaN too: every later step is lost, and so is every checkpoint after it.
+
+## What to do
+Go back to the last checkpoint before the first NaN. Lower the learning rate to a tenth, clip the gradients
+(`max_grad_norm=1.0`), and look for empty, broken or infinite samples in the data. Prefer bf16 to fp16.
+
+## When it is wrong
+Some loggers write NaN where a value is missing, for example a metric that was not computed at that step. Infinite
+gradient norms in the first steps of fp16 training are the loss scaler at work and are not counted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies
+from tb_evalguide.case import Case
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    recovered: float = 0.5  # share of finite points after the first NaN above which the loss has recovered; own choice
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    series = [s for s in (case.roles.get(Role.TRAIN_LOSS), case.roles.get(Role.EVAL_LOSS)) if s is not None and len(s)]
+    if not series:
+        return Skip(Text(N_("no loss in the log")))
+    broken = [s for s in series if not np.isfinite(s.values).all()]
+    if not broken:
+        return ()
+    firsts = {s.tag: int(np.flatnonzero(~np.isfinite(s.values))[0]) for s in broken}
+    head = min(broken, key=lambda s: int(s.steps[firsts[s.tag]]))
+    start = int(head.steps[firsts[head.tag]])
+    bad = ~np.isfinite(head.values)
+    after = head.values[firsts[head.tag] :]
+    count = int(bad.sum())
+    numbers = {"count": count, "points": len(head), "last_finite": last_finite(head.values, firsts[head.tag])}
+    finite_share = float(np.isfinite(after).mean())
+    # a single odd point, or one that is surrounded by finite ones, did not take the weights with it
+    recovered = len(after) >= 3 and finite_share > limits.recovered and bool(np.isfinite(after[-1]))
+    return [
+        Evidence(
+            steps=(start, int(head.steps[np.flatnonzero(bad)[-1]])),
+            tags=tuple(s.tag for s in broken),
+            numbers=numbers,
+            confidence=0.99 if not recovered else 0.9,
+            severity=Severity.MEDIUM if recovered else None,
+            variant="recovered" if recovered else ("from_start" if firsts[head.tag] == 0 else ""),
+        )
+    ]
+
+
+def last_finite(values: np.ndarray, first: int) -> float:
+    """The value just before index `first`; NaN when there is none."""
+    return float(values[first - 1]) if first else float("nan")
+
+
+RULE = Rule(
+    id="INT001",
+    guide=("P1", "Z5"),
+    label="nan",
+    severity=Severity.CRITICAL,
+    tier=Tier.INTEGRITY,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    message=N_(
+        "The loss became NaN at step {first} (last finite value {last_finite:.3g}); nothing after that step was "
+        "learned."
+    ),
+    variants={
+        "from_start": N_("The loss is NaN from the first logged step {first} on; nothing was learned."),
+        "recovered": N_(
+            "The loss was NaN at {count} of {points} points, first at step {first}, and became finite again."
+        ),
+    },
+    remedies=(remedies.LR_TENTH, remedies.CLIP_GRADIENTS, remedies.CHECK_DATA, remedies.USE_BF16),
+)

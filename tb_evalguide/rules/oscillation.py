@@ -1,0 +1,124 @@
+"""The loss swings up and down instead of settling.
+
+## What it checks
+How often the level of the eval loss (or, without enough evaluations, of the train loss) climbs and falls back: twice by
+25 %, or three times by 15 %. For the train loss three swings of the level beyond 6 σ of its batch noise count, too.
+Noise from batch to batch is not counted, however large. A curve that has been calm for the last third of the run has
+settled: that is information, and so are swings of the eval loss alone while train loss falls smoothly, unless they are
+huge.
+
+## Why it matters
+The steps are too large for the place the model is in, or the data come in an order. Which checkpoint is good becomes a
+matter of luck, and the loss ends higher than it need be.
+
+## What to do
+Lower the learning rate or let it decay, use a larger batch, and shuffle the data anew every epoch.
+
+## When it is wrong
+Cyclic learning rates swing by intent; the evaluations at the low points are then the ones to look at. Very small eval
+sets swing by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, shape
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    large: float = 0.25  # of the low: a swing that two of make an oscillation; no healthy labelled run has one
+    small: float = 0.15  # of the low: a swing that three of make one; healthy labelled runs have at most one
+    huge: float = 0.50  # of the low: two of these are believed of the evaluations alone; own choice
+    train: float = 0.10  # of the low, and 6 σ of the level: a swing of the train level
+    train_count: int = 3  # swings of the train level; own choice
+    evals: int = 8  # fewer evaluations tell no swing from noise
+    points: int = 30  # fewer train points likewise
+    cycle: float = 0.10  # of the first low: what cycles of the learning rate must have gained at the last; own choice
+    settled: float = 0.35  # share of the curve at its end without any swing: it has settled; own choice
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    enough_evals = case.evals is not None and len(case.evals) >= limits.evals
+    enough_train = case.train is not None and len(case.train) >= limits.points
+    if not enough_evals and not enough_train:
+        params = {"evals": limits.evals, "points": limits.points}
+        return Skip(Text(N_("fewer than {evals} evaluations and {points} train points"), params))
+    if enough_evals:
+        assert case.evals is not None
+        swings = shape.eval_rises(case.evals, limits.small)
+        large = [r for r in swings if r.factor >= 1 + limits.large]
+        # a last climb that has not come back counts as a swing only beside one that has
+        back = sum(r.end is not None for r in swings)
+        if (len(large) >= 2 and back >= 1) or (len(swings) >= 3 and back >= 2):
+            # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate): that is
+            # a fault only where it is huge, where the train loss swings with it, or where nothing is gained
+            huge = sum(r.factor >= 1 + limits.huge for r in swings) >= 2
+            real = huge or train_swings(case, limits) or not shape.gained(case.evals)
+            real = real and not by_design(case, case.evals, swings, limits)
+            return [evidence(case.evals, swings, 0.85, limits, mild=not real)]
+    if enough_train:
+        assert case.train is not None
+        swings = [r for r in shape.level_rises(case.train, limits.train) if r.end is not None]
+        if len(swings) >= limits.train_count:
+            return [evidence(case.train, swings, 0.75, limits, mild=by_design(case, case.train, swings, limits))]
+    return ()
+
+
+def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits) -> bool:
+    """The learning rate was raised at most of the swings, and each cycle ends lower than the one before it."""
+    lr = case.lr
+    if lr is None or swings[-1].low_value > (1 - limits.cycle) * swings[0].low_value:
+        return False
+    raised = 0
+    for swing in swings:
+        before, after = np.interp(curve.steps[[swing.low, swing.peak]], lr.steps, lr.values)
+        raised += bool(after > 1.2 * before)
+    return raised > len(swings) / 2
+
+
+def train_swings(case: Case, limits: Limits) -> bool:
+    """The train level climbs, too, or there is no train loss to tell."""
+    return case.train is None or len(case.train) < 8 or bool(shape.level_rises(case.train, limits.train))
+
+
+def evidence(curve: Curve, swings: list[shape.Rise], confidence: float, limits: Limits, mild: bool = False) -> Evidence:
+    last = swings[-1].end
+    settled = last is not None and last < (1 - limits.settled) * len(curve)
+    top = max(swings, key=lambda r: r.factor)
+    return Evidence(
+        steps=(int(curve.steps[swings[0].low]), int(curve.steps[last if last is not None else -1])),
+        tags=(curve.tag,),
+        numbers={"count": len(swings), "low": top.low_value, "peak": top.peak_value, "factor": top.factor},
+        confidence=confidence,
+        severity=Severity.INFO if settled or mild else None,
+        variant="settled" if settled else "",
+    )
+
+
+RULE = Rule(
+    id="STB007",
+    guide=("Z7",),
+    label="oscillation",
+    severity=Severity.MEDIUM,
+    tier=Tier.INSTABILITY,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    message=N_("The loss oscillates: {count} swings since step {first}, the largest from {low:.3g} to {peak:.3g}."),
+    variants={
+        "settled": N_(
+            "The loss swung {count} times between steps {first} and {last}, at most from {low:.3g} to {peak:.3g}, "
+            "and has settled since."
+        )
+    },
+    remedies=(remedies.LR_LOWER, remedies.LARGER_BATCH, remedies.SHUFFLE),
+    not_in=("rl",),
+)

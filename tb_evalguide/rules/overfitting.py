@@ -1,0 +1,227 @@
+"""Eval loss rises while train loss still falls.
+
+## What it checks
+The mean of the last two evaluations against the lowest level of the eval loss, in units of the noise between
+evaluations. It fires when the rise is significant for the number of evaluations, large enough to see (12 % of the
+loss, or a fifth of everything that had been gained), and the train loss did not rise with it. With few
+evaluations a steadily growing gap stands in for significance.
+
+## Why it matters
+The model now learns the training examples by heart. Checkpoints after the lowest eval loss are worse on new data,
+though the train loss looks better and better.
+
+## What to do
+Use the checkpoint at the lowest eval loss. Then train for fewer epochs or stop early, and regularise: dropout,
+weight decay, more or augmented data.
+
+## When it is wrong
+The eval set is tiny, or it changed during the run. In classification the loss may rise from overconfidence alone
+while accuracy still improves: then rank the checkpoints by accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, stats
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.rules import divergence
+
+
+@dataclass(frozen=True)
+class Limits:
+    rise: float = 0.12  # of the lowest loss; C2 ends 13 % above its minimum; leave-one-project-out on the labelled runs
+    share: float = 0.20  # of the drop from the first evaluation to the lowest; a U that the eye sees; C2: 0.20
+    least_rise: float = 0.02  # below this no rise is worth a headline (final evaluations on another set: 2.5 % once)
+    significance: float = 1.0  # multiple of crit(n), the 1 % point of the rise by chance (failure-modes.md, #23)
+    trend_p: float = 0.01  # one-sided Mann–Kendall p of the growing gap that stands in for significance
+    many: int = (
+        12  # evaluations from which on the lowest is a median of three: one lucky epoch is no minimum; own choice
+    )
+    near: float = 5.0  # times the rise above the lowest: earlier evaluations higher than that belong to the first fall
+    least_share: float = 0.01  # of the drop; where the loss fell by decades a rise in the last digits is not one to see
+    sure_rise: float = 0.50  # of the lowest loss: large whatever its share of the drop; own choice
+    each: float = 0.10  # of the evaluation before: three in a row that rise by this much each need no statistics; own
+    begins: float = 0.03  # of the lowest loss: both last evaluations this far and significantly above it; own choice
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    evals = case.evals
+    assert evals is not None  # needs
+    n = len(evals)
+    if n == 3:
+        return three_in_a_row(case, evals, limits)
+    level = evals.values if n < limits.many else stats.running_median(evals.values, 3)
+    best = int(np.argmin(level))
+    if n - 1 - best < (1 if n <= 6 else 2):
+        return ()
+    low = float(level[best])
+    ends = evals.values[-max(2, n // 20) :]
+    end, last = float(np.mean(ends)), float(evals.values[-1])
+    if n >= limits.many:
+        end = last = float(stats.median(evals.values[-max(3, n // 10) :]))
+    noise = noise_around(case, best, limits)
+    significance = (end - low) / max(noise, 1e-300)
+    rise = last / low - 1 if low > 0 else (last - low) / max(float(np.ptp(evals.values)), 1e-300)
+    gained = float(evals.values[0]) - low
+    share = (last - low) / gained if gained > 0 else float("inf")
+    sure = significance > limits.significance * stats.critical_rise(n) and end > low
+    few = n < limits.many  # with more evaluations the noise is known, and scatter no longer passes for a rise
+    gap_grows = few and gap_trend(case) < limits.trend_p and min(end, last) > low and rises_after(evals, best)
+    if not (sure or gap_grows) or diverged(case):
+        return ()
+    seen = share >= limits.least_share or rise >= limits.sure_rise
+    large = (rise >= limits.rise and seen) or (share >= limits.share and rise >= limits.least_rise)
+    # the decision is by medians; what is said is the lowest evaluation itself, the one whose checkpoint is to be used
+    around = evals.values[max(0, best - 1) : best + 2] if n >= limits.many else evals.values[best : best + 1]
+    best = max(0, best - 1) + int(np.argmin(around)) if n >= limits.many else best
+    lowest = float(evals.values[best])
+    numbers = {
+        "low": lowest,
+        "end": last,
+        "rise": last / lowest - 1 if lowest > 0 else rise,
+        "share": min(share, 1e6),
+        "significance": significance,
+        "evals": n,
+    }
+    steps = (int(evals.steps[best]), int(evals.steps[-1]))
+    if not large:
+        both = float(np.min(evals.values[-2:])) if n < 40 else end
+        clear = (both - low) / max(noise, 1e-300) > limits.significance * stats.critical_rise(n)
+        if clear and seen and low > 0 and both / low - 1 >= limits.begins and train_falls(case, evals, best):
+            return [
+                Evidence(
+                    steps=steps,
+                    tags=(evals.tag,),
+                    numbers=numbers,
+                    confidence=0.7,
+                    severity=Severity.MEDIUM,
+                    variant="begins",
+                )
+            ]
+        if rise < limits.least_rise or not sure:
+            return ()
+        return [
+            Evidence(
+                steps=steps,
+                tags=(evals.tag,),
+                numbers=numbers,
+                confidence=0.6,
+                severity=Severity.INFO,
+                variant="slight",
+            )
+        ]
+    sharp = min(1.0, rise / (2 * limits.rise)) if rise < limits.rise else 1.0
+    tags = (evals.tag,) if case.train is None else (case.train.tag, evals.tag)
+    return [
+        Evidence(
+            steps=steps,
+            tags=tags,
+            numbers=numbers,
+            confidence=0.97 if sure and rise > 2 * limits.rise else 0.7 + 0.2 * sharp * sure,
+            variant="no_train" if case.train is None else ("" if train_falls(case, evals, best) else "level"),
+        )
+    ]
+
+
+def three_in_a_row(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence]:
+    """Three evaluations prove no trend; only ones that each rise steeply while train falls are worth a warning."""
+    first, second, third = evals.values.tolist()
+    if first <= 0 or second < first * (1 + limits.each) or third < second * (1 + limits.each):
+        return ()
+    if not train_falls(case, evals, 0):
+        return ()
+    numbers = {"low": first, "end": third, "rise": third / first - 1, "evals": 3}
+    steps = (int(evals.steps[0]), int(evals.steps[-1]))
+    return [
+        Evidence(
+            steps=steps, tags=(evals.tag,), numbers=numbers, confidence=0.5, severity=Severity.MEDIUM, variant="begins"
+        )
+    ]
+
+
+def noise_around(case: Case, best: int, limits: Limits) -> float:
+    """σ of one evaluation near the lowest: with few of them, those of the first steep fall are left out."""
+    evals = case.evals
+    assert evals is not None
+    if len(evals) >= limits.many:
+        return case.eval_noise
+    low = float(evals.values[best])
+    near = evals.values <= low + limits.near * (float(evals.values[best:].max()) - low)
+    first = int(np.flatnonzero(~near[: best + 1])[-1]) + 1 if not near[: best + 1].all() else 0
+    if len(evals) - first < 4:
+        return case.eval_noise
+    return min(case.eval_noise, stats.eval_noise(evals.steps[first:], evals.values[first:]))
+
+
+def gap_trend(case: Case) -> float:
+    """One-sided p of a growing train/eval gap; 1.0 where there are fewer than six gaps."""
+    gaps = case.gaps[np.isfinite(case.gaps)]
+    return stats.mann_kendall(gaps).p_up if len(gaps) >= 6 else 1.0
+
+
+def rises_after(evals: Curve, best: int) -> bool:
+    """The evaluations after the lowest do not merely scatter: a train loss that falls widens the gap all by itself."""
+    after = evals.values[best + 1 :]
+    return len(after) < 5 or stats.mann_kendall(after).p_up < 0.05
+
+
+def diverged(case: Case) -> bool:
+    """Both losses climb: that is divergence, whatever the gap does."""
+    return case.train is not None and len(case.train) >= 8 and bool(divergence.check(case, divergence.RULE.limits))
+
+
+def train_falls(case: Case, evals: Curve, best: int) -> bool:
+    """The train level is lower at the last evaluation than at the best one."""
+    if case.train is None:
+        return False
+    then, now = case.train_at(np.array([evals.steps[best], evals.steps[-1]]))
+    return bool(now < then - case.train_noise / 2)
+
+
+RULE = Rule(
+    id="OVF001",
+    guide=("C2", "M2", "P4", "V4"),
+    label="overfitting",
+    severity=Severity.HIGH,
+    tier=Tier.GENERALISATION,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    needs=(Need(Role.EVAL_LOSS, 3),),
+    message=N_(
+        "Overfitting since step {first}: eval loss rose from {low:.3g} to {end:.3g} ({rise:+.0%}) while train "
+        "loss kept falling."
+    ),
+    variants={
+        "level": N_(
+            "Overfitting since step {first}: eval loss rose from {low:.3g} to {end:.3g} ({rise:+.0%}); "
+            "train loss did not rise with it."
+        ),
+        "begins": N_(
+            "Overfitting begins: eval loss was lowest ({low:.3g}) at step {first} and has risen to {end:.3g} "
+            "({rise:+.1%}) since."
+        ),
+        "slight": N_(
+            "Eval loss is slightly past its lowest value: {low:.3g} at step {first}, {end:.3g} at the end "
+            "({rise:+.1%})."
+        ),
+        "no_train": N_(
+            "Eval loss rose from {low:.3g} at step {first} to {end:.3g} ({rise:+.0%}): overfitting, as far as "
+            "can be told without a train loss."
+        ),
+    },
+    remedies=(
+        remedies.USE_BEST_CHECKPOINT,
+        remedies.EARLY_STOPPING,
+        remedies.FEWER_EPOCHS,
+        remedies.LORA_DROPOUT,
+        remedies.WEIGHT_DECAY,
+        remedies.AUGMENT_DATA,
+    ),
+)

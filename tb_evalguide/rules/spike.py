@@ -1,0 +1,117 @@
+"""The loss jumps for a while and comes back.
+
+## What it checks
+Climbs of the train loss's local level by 25 % and 6 σ that last several points and recover. It speaks up when the climb
+takes a tenth of the run to recover, or shows in the evaluations, too; a short one is information.
+
+## Why it matters
+A lasting spike costs the steps until the loss is back, and often leaves the model a little worse. It is the usual
+forerunner of a divergence.
+
+## What to do
+Look at the batches just before the spike, clip the gradients, and lower the learning rate or lengthen the warm-up if
+spikes come again.
+
+## When it is wrong
+A change of data or of the learning rate at that step, or a resume from an older checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, shape, stats
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    climb: float = 0.25  # of the level before; healthy labelled runs stay below it at any logging density
+    points: int = 3  # shorter ones are isolated (failure-modes.md #10: 3 of 5 points)
+    lingers: float = 0.10  # of the run until it is back (failure-modes.md #12: 50 of 500 points)
+    eval_climb: float = 0.10  # of the eval loss before; own choice
+    lr_rise: float = 0.20  # of the learning rate before: a rise of the rate explains one of the loss; own choice
+    regained: float = 0.02  # below the level before the climb at the end of the run: nothing was lost; own choice
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    train = case.train
+    assert train is not None  # needs
+    found: list[Evidence] = []
+    light = shape_curve(train)
+    noise = shape.log_noise(train)
+    scale = shape.reference_level(train)
+    for rise in shape.rises(light, limits.climb):
+        if rise.end is None or rise.low < len(train) // 20:
+            continue
+        if rise.peak_value - rise.low_value < 0.05 * scale:
+            continue
+        if rise.factor < 1 + limits.climb or np.log(rise.factor) < 7 * noise:
+            continue
+        length = rise.end - rise.low - 1
+        if length < limits.points:
+            continue
+        first, last = int(train.steps[rise.low + 1]), int(train.steps[rise.end])
+        lasting = length >= limits.lingers * len(train)
+        hurt = case.evals is None or eval_hurt(case.evals, first, last, limits.eval_climb)
+        harmless = lr_rose(case.lr, first, last, limits.lr_rise) or regained(train, rise, limits.regained)
+        found.append(
+            Evidence(
+                steps=(first, last),
+                tags=(train.tag,),
+                numbers={"before": rise.low_value, "peak": rise.peak_value, "factor": rise.factor, "length": length},
+                confidence=0.8,
+                severity=Severity.MEDIUM if lasting and hurt and not harmless else Severity.INFO,
+            )
+        )
+    return found[:5]
+
+
+def lr_rose(lr: Curve | None, first: int, last: int, limit: float) -> bool:
+    """The learning rate was raised where the loss climbed: a restart of its schedule."""
+    if lr is None:
+        return False
+    before = lr.values[lr.steps < first][-3:]
+    during = lr.values[(lr.steps >= first) & (lr.steps <= last)]
+    return bool(len(before) and len(during) and during.max() > (1 + limit) * before.min())
+
+
+def regained(train: Curve, rise: shape.Rise, limit: float) -> bool:
+    """The run ends clearly below the level it had before the climb."""
+    margin = max(limit * abs(rise.low_value), train.noise)
+    return train.tail() < rise.low_value - margin
+
+
+def shape_curve(train: Curve) -> np.ndarray:
+    """Raw points up to 60, above that their running median of three: a single odd batch is no spike of the level."""
+    return train.values if len(train) < 60 else stats.running_median(train.values, 3)
+
+
+def eval_hurt(evals: Curve | None, first: int, last: int, climb: float) -> bool:
+    """An evaluation during the spike lies clearly above the last one before it."""
+    if evals is None:
+        return False
+    before = evals.values[evals.steps < first]
+    during = evals.values[(evals.steps >= first) & (evals.steps <= last)]
+    return bool(len(before) and len(during) and during.max() > before[-1] + climb * abs(before[-1]))
+
+
+RULE = Rule(
+    id="STB003",
+    guide=("Z7",),
+    label="spike",
+    severity=Severity.MEDIUM,
+    tier=Tier.INSTABILITY,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    needs=(Need(Role.TRAIN_LOSS, 30),),
+    message=N_("Loss spike at step {first}: {before:.3g} → {peak:.3g}, back at step {last}."),
+    remedies=(remedies.CLIP_GRADIENTS, remedies.CHECK_BATCHES, remedies.WARMUP),
+    not_in=("rl",),
+)

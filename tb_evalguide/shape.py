@@ -1,0 +1,284 @@
+"""How a loss curve moves, told as few facts: rises and recoveries, progress, lateness of the fall, flatness.
+
+All of it works on local levels (medians), so that batch noise, aliased batches and logging density do not matter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import stats
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.model import Floats
+
+
+@dataclass(frozen=True)
+class Rise:
+    """A climb of the level from a low to a peak. Indices point into the curve that was searched.
+
+    factor: peak over low (positive curves), else 1 + climb in units of the curve's range. end: index where the level
+    was back within a third of the climb, None when it never came back.
+    """
+
+    low: int
+    peak: int
+    low_value: float
+    peak_value: float
+    factor: float
+    end: int | None
+
+
+def rises(level: Floats, threshold: float) -> list[Rise]:
+    """Climbs of at least `threshold` (relative: 0.25 = a quarter) from the lowest point since the last recovery.
+
+    A climb ends when the level has given back two thirds of it. Levels that are not all positive are measured in
+    units of their range.
+    """
+    y = np.asarray(level, np.float64)
+    if len(y) < 3:
+        return []
+    if (y > 0).all():
+        scaled, step = np.log(y), math.log1p(threshold)
+    else:
+        spread = float(np.ptp(y))
+        if spread == 0:
+            return []
+        scaled, step = y / spread, threshold
+    found: list[Rise] = []
+    low = 0
+    i = 1
+    while i < len(y):
+        if scaled[i] < scaled[low]:
+            low = i
+        elif scaled[i] >= scaled[low] + step:
+            peak = i
+            end: int | None = None
+            j = i
+            while j < len(y):
+                if scaled[j] > scaled[peak]:
+                    peak = j
+                if scaled[j] <= scaled[peak] - 2 / 3 * (scaled[peak] - scaled[low]) and j > peak:
+                    end = j
+                    break
+                j += 1
+            climb = float(scaled[peak] - scaled[low])
+            factor = math.exp(climb) if (y > 0).all() else 1 + climb
+            found.append(Rise(low, peak, float(y[low]), float(y[peak]), factor, end))
+            if end is None:
+                break
+            low = i = end
+        i += 1
+    return found
+
+
+def start_level(curve: Curve) -> float:
+    """Where the curve begins: its first value, steadied by a line through the first points where noise explains both.
+
+    A real first fall is steep and is kept; a single odd first batch is not taken for the start.
+    """
+    first = float(curve.values[0])
+    n = len(curve)
+    if n < 12:
+        return first
+    m = max(5, n // 20)
+    slope = stats.theil_sen(curve.steps[:m], curve.values[:m])
+    middle = float(stats.median(curve.values[:m] - slope * (curve.steps[:m] - curve.steps[0])))
+    return middle if abs(first - middle) <= 3 * curve.noise else first
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where a curve ends against where it began and its lowest level. All levels are medians.
+
+    rise: (end − low) / |low|; share: (end − low) / (start − low), ∞ when nothing was gained; log_share: the same of the
+    logarithms, for losses that fall by decades (0 where they are not positive); significance: (end − low) in σ of the
+    difference of the two medians.
+    """
+
+    start: float
+    low: float
+    low_step: int
+    end: float
+    rise: float
+    share: float
+    log_share: float
+    significance: float
+
+    @property
+    def progress(self) -> float:
+        """Relative drop from start to end; NaN when the start is not positive."""
+        return 1 - self.end / self.start if self.start > 0 else math.nan
+
+
+def ending(curve: Curve, tail_share: float = 0.1) -> Ending:
+    """The curve's start, lowest level and end. Needs at least two points."""
+    n = len(curve)
+    level = curve.level
+    width = max(5, n // 20) if n >= 20 else (3 if n >= 8 else 1)
+    count = max(1 if n < 8 else 2, round(n * tail_share))
+    end = float(stats.median(curve.values[-count:]))
+    search = level[: max(1, n - count)]
+    low_index = int(np.argmin(search))
+    low = min(float(search[low_index]), end)
+    low_step = int(curve.steps[low_index]) if low == float(search[low_index]) else int(curve.steps[-1])
+    start = start_level(curve)
+    gained = start - low
+    sigma = 1.2533 * curve.noise * math.sqrt(1 / width + 1 / count)
+    rise = (end - low) / abs(low) if low else (math.inf if end > low else 0.0)
+    share = (end - low) / gained if gained > 0 else (math.inf if end > low else 0.0)
+    significance = (end - low) / sigma if sigma > 0 else (math.inf if end > low else 0.0)
+    decades = start > 0 and low > 0 and start > 20 * low
+    log_share = math.log(end / low) / math.log(start / low) if decades and end > 0 else 0.0
+    return Ending(start, low, low_step, end, rise, share, log_share, significance)
+
+
+def lateness(curve: Curve) -> float:
+    """Fall in the last third of the points over the fall in the first third; 1.0 for a straight line, 0 when level.
+
+    Each third's fall is Theil–Sen slope × span, so that a single odd point does not matter. NaN when the first third
+    does not fall.
+    """
+    third = len(curve) // 3
+    if third < 3:
+        return math.nan
+    x = np.arange(len(curve), dtype=np.float64)
+    early = -stats.theil_sen(x[:third], curve.values[:third])
+    late = -stats.theil_sen(x[-third:], curve.values[-third:])
+    # the first third of a convex fall is steeper than its median slope says: take the larger of slope and end points
+    early = max(early, float(curve.values[0] - stats.median(curve.values[third - max(1, third // 4) : third])) / third)
+    return late / early if early > 0 else math.nan
+
+
+def gained(curve: Curve) -> bool:
+    """The curve ends clearly lower than it began: by a fifth of its start, near its lowest level."""
+    end = ending(curve, 0.2)
+    return end.start > 0 and end.end < 0.8 * end.start and end.share < 0.25
+
+
+def flat_since(curve: Curve, tolerance: float) -> float:
+    """Share of the curve's points, counted from the end, whose level stays within ±tolerance·|end level|."""
+    end = curve.tail(0.1, 2)
+    inside = np.abs(curve.level - end) <= tolerance * abs(end)
+    outside = np.flatnonzero(~inside)
+    first = int(outside[-1]) + 1 if len(outside) else 0
+    return 1 - first / len(curve)
+
+
+def hidden_drop(curve: Curve) -> float | None:
+    """Relative drop along one straight line, for a curve whose whole drop is lost in batch noise; else None.
+
+    The two ends alone would say little then, and no bend can be seen; Theil–Sen over all points says the most.
+    """
+    n = len(curve)
+    if n < 12 or curve.noise == 0 or abs(start_level(curve) - curve.tail(0.1, 2)) > 4 * curve.noise:
+        return None
+    slope = stats.theil_sen(curve.steps, curve.values)
+    start = float(stats.median(curve.values - slope * (curve.steps - curve.steps[0])))
+    return -slope * float(curve.steps[-1] - curve.steps[0]) / start if start > 0 else None
+
+
+def progress(case: Case) -> float:
+    """Relative drop of the loss over the run: from the first logged value to the better of the two last levels.
+
+    NaN when there is no loss or it does not start positive. With dropout or label noise the train loss stays above
+    the eval loss; the better of the two says what was learned.
+    """
+    start_curve = case.loss
+    if start_curve is None or len(start_curve) < 2:
+        return math.nan
+    start = start_level(start_curve)
+    hidden = hidden_drop(start_curve)
+    if hidden is not None:
+        evals = case.evals
+        if evals is None or evals is start_curve or len(evals) < 2 or evals.values[0] <= 0:
+            return hidden
+        return max(hidden, 1 - evals.tail(0.1, 2 if len(evals) >= 8 else 1) / float(evals.values[0]))
+    if case.evals is not None and case.evals.steps[0] <= start_curve.steps[0]:
+        start = max(start, float(case.evals.values[0]))
+    if start <= 0:
+        return math.nan
+    ends = [c.tail(0.1, 2 if len(c) >= 8 else 1) for c in (case.train, case.evals) if c is not None and len(c) >= 2]
+    return 1 - min(ends) / start
+
+
+CUT_SHORT = 0.6  # of the planned steps, or of the peak learning rate: beyond it a run can be judged by where it got
+
+
+def unfinished(case: Case) -> bool:
+    """The learning rate is still well inside a decaying schedule, or fewer steps were taken than planned."""
+    planned = case.planned_steps
+    if planned is not None:
+        return case.last_step < CUT_SHORT * planned
+    lr = case.lr
+    if lr is None or len(lr) < 5:
+        return False
+    peak = float(lr.values.max())
+    at_peak = int(np.argmax(lr.values))
+    decaying = (
+        at_peak < 0.8 * len(lr) and lr.values[-1] < 0.97 * peak and lr.values[-1] < lr.values[-max(2, len(lr) // 10)]
+    )
+    return bool(decaying and lr.values[-1] > CUT_SHORT * peak)
+
+
+def in_warmup(case: Case) -> bool:
+    """Every logged step lies inside the warm-up: the learning rate only rises, from near zero, to the last point."""
+    lr = case.lr
+    if lr is None or len(lr) < 3:
+        return False
+    rising = bool((np.diff(lr.values) > 0).all())
+    return rising and lr.values[0] < 0.5 * lr.values[-1]
+
+
+def log_noise(curve: Curve) -> float:
+    """Relative σ of one raw point about the local level; for curves that are not all positive, noise over range."""
+    if len(curve) < 5:
+        return 0.0
+    if (curve.values > 0).all():
+        d = stats.second_differences(curve.steps, np.log(curve.values))
+        return stats.mad_sigma(np.concatenate([d, -d]))
+    spread = float(np.ptp(curve.level))
+    return curve.noise / spread if spread > 0 else 0.0
+
+
+def reference_level(curve: Curve) -> float:
+    """|level| once the first 5 % of the points are over: what later swings are measured against.
+
+    The very first points may be far higher (an untrained head, a huge first batch), and a loss that went to nothing
+    swings by factors that mean nothing.
+    """
+    n = len(curve)
+    return abs(float(curve.level[min(n - 1, max(1, n // 20))]))
+
+
+LEVEL_SIGMAS = 6.0  # a swing of the level must exceed this many σ of the level, so that batch noise is none
+
+
+def level_rises(curve: Curve, least: float, share: float = 0.05) -> list[Rise]:
+    """Climbs of the local level by `least` (relative) or 6 σ of that level, whichever is more, after the start.
+
+    Climbs smaller than `share` of the reference level are left out.
+    """
+    n = len(curve)
+    if n < 5:
+        return []
+    if n < 60:
+        # evaluations and epoch means: every point is already an average; three points steady a noisy dense curve
+        level, width = (curve.values, 1) if n < 20 else (curve.level, 5)
+    else:
+        level, width = curve.level, max(5, n // 20)
+    sigma = log_noise(curve) * 1.2533 / math.sqrt(width) if width > 1 else 0.0
+    found = rises(level, max(least, math.expm1(min(LEVEL_SIGMAS * sigma, 50.0))))
+    scale = reference_level(curve)
+    return [r for r in found if r.peak_value - r.low_value >= share * scale]
+
+
+def eval_rises(curve: Curve, least: float, share: float = 0.05) -> list[Rise]:
+    """Climbs of the raw evaluations (of their running median of three from 60 on): each is a mean over a whole set."""
+    values = curve.values if len(curve) < 60 else stats.running_median(curve.values, 3)
+    if len(curve) > 400:
+        values = curve.level
+    scale = reference_level(curve)
+    return [r for r in rises(values, least) if r.peak_value - r.low_value >= share * scale]

@@ -1,0 +1,51 @@
+"""LRN001: the loss stays at the level of guessing."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Role
+from tb_evalguide.rules.chance_level import RULE
+
+from ..support.checks import decay, evals, every, found, skipped, train
+from ..support.phases import case, series
+
+
+def guess(k=10, n=20, off=0.0):
+    return np.full(n, math.log(k) * (1 + off))
+
+
+def accuracy(share, n=20):
+    return {Role.EVAL_ACCURACY: series("val_acc", every(n, 100), np.full(n, share))}
+
+
+def classifier(values, roles=None, **more):
+    return case(train(decay(200, 2.4, 2.3)), evals(values), roles=roles, profile="classification", **more)
+
+
+def test_fires_and_says_since_when():
+    values = np.concatenate([np.linspace(2.6, 2.31, 5), guess(n=15)])
+    (evidence,) = found(RULE, classifier(values, accuracy(0.1)))
+    assert evidence.numbers["k"] == 10 and 200 <= evidence.steps[0] <= 600
+
+
+@pytest.mark.parametrize(("off", "fires"), [(0.015, True), (-0.015, True), (0.025, False), (-0.2, False)])
+def test_limit_of_the_loss(off, fires):
+    assert bool(found(RULE, classifier(guess(off=off), None, arguments={"num_labels": 10}))) is fires
+
+
+@pytest.mark.parametrize(("share", "fires"), [(0.12, True), (0.14, False), (12.0, True)])
+def test_limit_of_the_accuracy(share, fires):
+    """Also when it is logged in per cent."""
+    assert bool(found(RULE, classifier(guess(), accuracy(share)))) is fires
+
+
+def test_a_learned_run_passes():
+    assert not found(RULE, classifier(decay(20, 2.3, 0.3), accuracy(0.9)))
+
+
+def test_needs_to_know_the_number_of_classes():
+    assert "number of classes" in skipped(RULE, classifier(guess()))
+    assert "profile" in skipped(RULE, case(None, evals(guess()), profile="guide"))
+    assert "points" in skipped(RULE, case(train(decay(2)), profile="classification"))

@@ -1,0 +1,76 @@
+"""STB002: the loss falls, then climbs for good."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.rules.divergence import RULE
+
+from ..support.checks import decay, evals, found, skipped, train
+from ..support.phases import case
+
+
+def climb(to, n=100, low=1.0, start=3.0, noise=0.005, seed=0):
+    """Falls to `low` in the first half and climbs to `to` in the second."""
+    values = np.concatenate([decay(n // 2, start, low, noise=0), np.linspace(low, to, n - n // 2)])
+    return values * (1 + noise * np.random.default_rng(seed).standard_normal(n))
+
+
+@pytest.mark.parametrize("interval", [1, 10])
+@pytest.mark.parametrize("n", [40, 100, 1000])
+def test_fires_at_any_density(n, interval):
+    (evidence,) = found(RULE, case(train(climb(2.0, n=n), interval)))
+    assert 0.4 * n * interval <= evidence.steps[0] <= 0.75 * n * interval
+    assert evidence.numbers["rise"] == pytest.approx(0.95, abs=0.15)
+
+
+@pytest.mark.parametrize(("to", "fires"), [(1.15, False), (1.45, True)])
+def test_limit_of_the_share(to, fires):
+    """A drop of 2: a tenth of it is 0.2; the last tenth of the points ends slightly below the last point."""
+    assert bool(found(RULE, case(train(climb(to))))) is fires
+
+
+@pytest.mark.parametrize(("limit", "fires"), [(0.4, True), (0.6, False)])
+def test_limit_of_the_rise(limit, fires):
+    assert bool(found(RULE, case(train(climb(1.5))), rise=limit, share=0.05)) is fires
+
+
+def test_above_the_start():
+    (evidence,) = found(RULE, case(train(climb(4.0))))
+    assert evidence.variant == "above_start"
+
+
+def test_evaluations_that_still_fall_forbid_it():
+    assert not found(RULE, case(train(climb(2.0)), evals(decay(10, 3.0, 1.0))))
+    assert found(RULE, case(train(climb(2.0)), evals(climb(2.0, n=10))))
+
+
+def test_a_spike_that_recovers_is_none():
+    values = decay(200)
+    values[100:110] *= 3
+    assert not found(RULE, case(train(values)))
+
+
+def test_swings_that_come_back_are_oscillation():
+    swings = decay(200) * (1 + 0.5 * np.sin(np.linspace(0, 20 * np.pi, 200)) ** 2)
+    assert not found(RULE, case(train(swings)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_batch_noise_is_none(seed):
+    assert not found(RULE, case(train(decay(60, 3.0, 1.0, noise=0.3, seed=seed))))
+
+
+def test_few_points_are_believed_only_beside_evaluations():
+    few = climb(2.5, n=12, noise=0)
+    assert not found(RULE, case(train(few)))
+    assert found(RULE, case(train(few), evals(climb(2.5, n=12, noise=0))))
+    assert "not enough data" in skipped(RULE, case(train(few[:6])))
+
+
+def test_a_score_without_a_floor_may_climb():
+    assert not found(RULE, case(train(np.linspace(-22, -3, 60))))
+
+
+def test_losing_everything_needs_no_evaluations():
+    stale = evals([2.0, 1.5, 1.4, 1.39])
+    assert found(RULE, case(train(climb(6.0)), stale))

@@ -1,0 +1,66 @@
+"""GRD001: the gradient norm explodes."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Severity
+from tb_evalguide.rules.gradient_explosion import RULE
+
+from ..support.checks import decay, found, norms, severity, skipped, train
+from ..support.phases import case
+
+N = 200
+
+
+def exploding(factor, at=100, length=3, n=N):
+    values = np.exp(0.2 * np.random.default_rng(0).standard_normal(n))
+    values[at : at + length] *= factor
+    return values
+
+
+def jumped(to, at=100, n=N):
+    values = decay(n)
+    values[at:] *= to
+    return values
+
+
+def test_fires_when_the_loss_does_not_come_back():
+    (evidence,) = found(RULE, case(train(jumped(2.0)), grad=norms(exploding(1e4))))
+    assert severity(RULE, evidence) is Severity.HIGH and evidence.steps[0] == 1010
+
+
+@pytest.mark.parametrize(("to", "expected"), [(1.0, Severity.INFO), (1.25, Severity.INFO), (2.0, Severity.HIGH)])
+def test_limit_of_the_harm(to, expected):
+    """The loss falls on by a fifth after the jump, so that a step up by a quarter is made good."""
+    (evidence,) = found(RULE, case(train(jumped(to)), grad=norms(exploding(1e4))))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("factor", "fires"), [(4, False), (40, True)])
+def test_limit_of_the_factor(factor, fires):
+    assert bool(found(RULE, case(train(jumped(2.0)), grad=norms(exploding(factor))))) is fires
+
+
+@pytest.mark.parametrize(("length", "fires"), [(1, False), (2, True)])
+def test_a_single_norm_is_none(length, fires):
+    assert bool(found(RULE, case(train(decay(N)), grad=norms(exploding(1e3, length=length))))) is fires
+
+
+def test_the_first_points_are_left_out():
+    assert not found(RULE, case(train(decay(N)), grad=norms(exploding(1e3, at=0, length=8))))
+
+
+def test_a_lasting_explosion_does_not_become_the_norm():
+    (evidence,) = found(RULE, case(train(jumped(2.0)), grad=norms(exploding(1e4, length=100))))
+    assert evidence.numbers["count"] >= 95
+
+
+def test_long_series_are_read_in_blocks():
+    n = 50_000
+    (evidence,) = found(RULE, case(train(jumped(2.0, n // 2, n)), grad=norms(exploding(1e4, n // 2, 40, n))))
+    assert evidence.steps[0] == pytest.approx(10 * (n // 2 + 1), abs=50)
+
+
+def test_needs_twenty_norms():
+    assert "not enough data" in skipped(RULE, case(train(decay(N)), grad=norms(exploding(1, n=19))))
+    assert "no grad norm" in skipped(RULE, case(train(decay(N))))

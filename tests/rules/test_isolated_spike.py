@@ -1,0 +1,60 @@
+"""STB004: single points stand far above the curve and the next one is back."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Severity
+from tb_evalguide.rules.isolated_spike import RULE
+
+from ..support.checks import decay, evals, found, severity, skipped, train
+from ..support.phases import case
+
+
+def outliers(factor, at, n=200, noise=0.01):
+    values = decay(n, noise=noise)
+    values[at] *= factor
+    return values
+
+
+@pytest.mark.parametrize(("factor", "fires"), [(1.4, False), (1.7, True), (36.0, True)])
+def test_limit_of_the_height(factor, fires):
+    it = found(RULE, case(train(outliers(factor, [100]))))
+    assert [severity(RULE, e) for e in it] == [Severity.INFO] * fires
+    if fires:
+        assert it[0].steps == (1010, 1010) and it[0].variant == ""
+
+
+@pytest.mark.parametrize(("noise", "fires"), [(0.01, True), (0.4, False)])
+def test_a_batch_s_own_spread_is_none(noise, fires):
+    assert bool(found(RULE, case(train(outliers(2.5, [100], noise=noise))))) is fires
+
+
+def test_three_in_a_row_are_not_isolated():
+    assert not found(RULE, case(train(outliers(3.0, [100, 101, 102]))))
+    assert found(RULE, case(train(outliers(3.0, [100, 101]))))
+
+
+def test_the_first_fall_is_none():
+    assert not found(RULE, case(train(outliers(5.0, [0, 1]))))
+
+
+def test_recurrent_outliers_of_an_eval_set_are_a_fault_those_of_batches_are_not():
+    often = list(range(10, 200, 9))
+    (evidence,) = found(RULE, case(train(outliers(5.0, often))))
+    assert severity(RULE, evidence) is Severity.INFO and evidence.variant == "many"
+    (evidence,) = found(RULE, case(None, evals(outliers(5.0, often))))
+    assert severity(RULE, evidence) is Severity.MEDIUM
+    (evidence,) = found(RULE, case(None, evals(outliers(5.0, often[:8]))))
+    assert severity(RULE, evidence) is Severity.INFO  # fewer than ten
+
+
+def test_skipped_below_twenty_points():
+    assert "20" in skipped(RULE, case(train(decay(19))))
+    assert not found(RULE, case(train(decay(20))))
+
+
+def test_losses_of_any_sign_are_read():
+    values = np.linspace(1, -3, 100) + 0.01 * np.random.default_rng(0).standard_normal(100)
+    values[50] += 4
+    (evidence,) = found(RULE, case(train(values)))
+    assert evidence.numbers["step"] == 510

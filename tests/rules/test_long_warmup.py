@@ -1,0 +1,42 @@
+"""LRS002: a warm-up that takes long, or all of the run."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Severity
+from tb_evalguide.rules.long_warmup import RULE
+
+from ..support.checks import cosine, decay, found, rate, severity, skipped, train
+from ..support.phases import case
+
+
+@pytest.mark.parametrize(("warmup", "fires"), [(3, False), (10, False), (12, True), (50, True)])
+def test_a_tenth_of_the_run(warmup, fires):
+    it = found(RULE, case(train(decay(100)), lr=rate(cosine(100, warmup=warmup))))
+    assert [severity(RULE, e) for e in it] == [Severity.INFO] * fires
+
+
+def test_planned_steps_are_what_counts_in_an_unfinished_run():
+    rates = cosine(40, warmup=10)
+    assert found(RULE, case(train(decay(40)), lr=rate(rates)))
+    assert not found(RULE, case(train(decay(40)), lr=rate(rates), arguments={"max_steps": 4000}))
+
+
+def test_only_warm_up_in_a_finished_run_is_a_fault():
+    rising = rate(np.linspace(1e-6, 1e-3, 40))
+    (evidence,) = found(RULE, case(train(decay(40)), lr=rising, arguments={"max_steps": 400}))
+    assert severity(RULE, evidence) is Severity.MEDIUM and evidence.variant == "never"
+    assert not found(RULE, case(train(decay(40)), lr=rising, arguments={"max_steps": 40000}))
+    (evidence,) = found(RULE, case(train(decay(40)), lr=rising))
+    assert severity(RULE, evidence) is Severity.INFO, "perhaps it is not finished"
+
+
+@pytest.mark.parametrize(
+    "values", [np.full(50, 1e-3), np.linspace(1e-3, 0, 50), np.linspace(8e-4, 1e-3, 50), np.zeros(50)]
+)
+def test_no_warm_up_no_word(values):
+    assert not found(RULE, case(train(decay(50)), lr=rate(values)))
+
+
+def test_skipped_without_a_rate():
+    assert "learning rate" in skipped(RULE, case(train(decay(50))))

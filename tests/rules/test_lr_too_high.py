@@ -1,0 +1,78 @@
+"""STB001: the loss climbs from the start instead of falling."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.rules.lr_too_high import RULE
+
+from ..support.checks import decay, evals, found, skipped, train
+from ..support.phases import case, series
+
+C4A = ([10, 50, 100, 150], [2.50, 3.10, 2.80, 3.50])
+
+
+def test_the_guides_table():
+    (evidence,) = found(RULE, case(series("train/loss", *C4A)))
+    assert evidence.steps == (50, 150)
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    ([2.5, 2.62, 2.5, 2.62], False),  # rises of 4.8 %
+    ([2.5, 2.64, 2.5, 2.64], True),  # of 5.6 %
+    ([2.5, 3.1, 2.8, 2.49], False),  # one rise, and a net fall
+    ([2.5, 3.1, 2.8, 3.0], True),
+])  # fmt: skip
+def test_limits_in_a_short_log(values, fires):
+    assert bool(found(RULE, case(series("train/loss", C4A[0], values)))) is fires
+
+
+def wild(n=100, start=2.0, low=1.7, end=2.6, noise=0.01, seed=0):
+    values = np.concatenate([np.linspace(start, low, n // 5), np.linspace(low, end, n - n // 5)])
+    return values * (1 + noise * np.random.default_rng(seed).standard_normal(n))
+
+
+@pytest.mark.parametrize("n", [30, 100, 1000])
+def test_long_logs(n):
+    assert found(RULE, case(train(wild(n))))
+
+
+@pytest.mark.parametrize(("end", "fires"), [(1.96, False), (2.2, True)])
+def test_limit_of_the_net_rise(end, fires):
+    assert bool(found(RULE, case(train(wild(end=end))))) is fires
+
+
+def test_half_of_the_run_above_its_start_needs_no_significance():
+    noisy = np.concatenate([[12.0, 80.0, 130.0], 20 * (1 + 0.08 * np.random.default_rng(1).standard_normal(97))])
+    assert found(RULE, case(train(noisy)))
+
+
+def test_evaluations_that_improve_forbid_it():
+    assert not found(RULE, case(train(wild()), evals(decay(8, 2.0, 1.0))))
+    alternating = series("loss", range(50, 500, 50), [3.2, 5.6, 3.1, 5.7, 3.1, 5.7, 3.2, 6.3, 3.3])
+    assert not found(RULE, case(alternating, series("val_loss", range(100, 500, 100), [4.1, 3.8, 3.5, 3.2])))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_healthy_fall_passes(seed):
+    assert not found(RULE, case(train(decay(100, noise=0.1, seed=seed))))
+
+
+def test_needs_a_train_loss():
+    assert "no train loss" in skipped(RULE, case(None, evals(decay(10))))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_one_easy_first_batch_is_no_start(seed):
+    flat = 2.2 * (1 + 0.15 * np.random.default_rng(seed).standard_normal(60))
+    flat[0] = 1.9
+    assert not found(RULE, case(train(flat), evals([2.33, 2.32, 2.31, 2.31])))
+
+
+def test_a_critic_may_climb():
+    assert not found(RULE, case(train(np.linspace(-22, -3, 60))))
+
+
+def test_both_losses_ending_higher_is_never_passed_over():
+    noisy = 8 * (1 + 0.3 * np.random.default_rng(0).standard_normal(30)) + np.linspace(0, 4, 30)
+    noisy[0] = 8.0
+    assert found(RULE, case(train(noisy), evals([8.0, 8.5, 9.0, 9.5])))

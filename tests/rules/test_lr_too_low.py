@@ -1,0 +1,69 @@
+"""LRN003: the loss falls so slowly that the learning rate must be too low."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Severity
+from tb_evalguide.rules.lr_too_low import RULE
+
+from ..support.checks import cosine, decay, evals, found, rate, severity, skipped, train
+from ..support.phases import case, series
+
+
+def straight(drop, n=100, start=2.5, noise=0.002, bend=0.0):
+    x = np.linspace(0, 1, n)
+    values = start * (1 - drop * (x + bend * x * (1 - x)))
+    return values * (1 + noise * np.random.default_rng(0).standard_normal(n))
+
+
+def test_the_guides_table():
+    (evidence,) = found(RULE, case(series("train/loss", [10, 50, 100, 150], [2.50, 2.49, 2.48, 2.47])))
+    assert severity(RULE, evidence) is Severity.HIGH and evidence.variant == ""
+
+
+@pytest.mark.parametrize(("drop", "fires"), [(0.02, True), (0.03, False)])
+@pytest.mark.parametrize("profile", ["guide", "llm-sft"])
+def test_limit_of_the_drop(drop, fires, profile):
+    assert bool(found(RULE, case(train(straight(drop)), profile=profile))) is fires
+
+
+@pytest.mark.parametrize(("drop", "fires"), [(0.30, True), (0.40, False)])
+def test_limit_of_a_straight_fall(drop, fires):
+    it = found(RULE, case(train(straight(drop)), profile="classification"))
+    assert [(severity(RULE, e), e.variant) for e in it] == [(Severity.MEDIUM, "straight")] * fires
+
+
+@pytest.mark.parametrize(("bend", "fires"), [(0.0, True), (0.45, True), (0.75, False)])
+def test_limit_of_the_bend(bend, fires):
+    """A fall of x + b·x(1 − x): the last third falls (1 − 2b/3)/(1 + 2b/3) times as fast as the first."""
+    assert bool(found(RULE, case(train(straight(0.2, bend=bend)), profile="pretrain"))) is fires
+
+
+def test_a_pretrained_model_may_fall_slowly():
+    assert not found(RULE, case(train(straight(0.2)), profile="llm-sft"))
+
+
+def test_a_run_cut_short_is_not_judged_by_its_shape():
+    cut = rate(cosine(400, warmup=10)[:100])
+    assert not found(RULE, case(train(straight(0.2)), lr=cut, profile="pretrain"))
+
+
+def test_one_of_two_curves_that_bends_is_enough_to_pass():
+    assert not found(RULE, case(train(straight(0.3)), evals(decay(20, 2.5, 1.8, rate=8)), profile="pretrain"))
+
+
+@pytest.mark.parametrize(("values", "says"), [
+    (straight(0.01, n=19), "not enough data"),
+    (straight(0.01, n=3), "4"),
+])  # fmt: skip
+def test_too_few_points(values, says):
+    assert says in skipped(RULE, case(train(values), profile="generic"))
+
+
+def test_a_loss_that_is_not_positive_is_left_alone():
+    assert "not positive" in skipped(RULE, case(train(np.linspace(-1, -2, 100)), profile="generic"))
+
+
+def test_a_flat_noisy_loss_outside_the_guide_is_no_fall():
+    flat = 1 + 0.05 * np.random.default_rng(3).standard_normal(200)
+    assert not found(RULE, case(train(flat), profile="generic"))

@@ -1,0 +1,54 @@
+"""INT001: the loss became NaN or infinite."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Severity
+from tb_evalguide.rules.nan_loss import RULE
+
+from ..support.checks import decay, evals, found, severity, skipped, train
+from ..support.phases import case
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_fires_from_the_first_bad_point_on(value):
+    values = decay(50)
+    values[30:] = value
+    (evidence,) = found(RULE, case(train(values)))
+    assert evidence.steps == (310, 500)
+    assert severity(RULE, evidence) is Severity.CRITICAL and evidence.variant == ""
+    assert evidence.numbers["last_finite"] == values[29]
+
+
+def test_the_eval_loss_counts_too_and_the_earlier_one_leads():
+    bad = decay(5)
+    bad[2:] = math.nan
+    (evidence,) = found(RULE, case(train(decay(50)), evals(bad)))
+    assert evidence.tags == ("eval/loss",) and evidence.steps[0] == 300
+
+
+def test_from_the_start():
+    (evidence,) = found(RULE, case(train(np.full(20, math.nan))))
+    assert evidence.variant == "from_start"
+
+
+@pytest.mark.parametrize(("after", "milder"), [(9, True), (11, True), (1, False)])
+def test_a_loss_that_is_finite_again_is_milder(after, milder):
+    values = np.concatenate([decay(40), [math.nan], decay(after, 1.0, 0.9)])
+    (evidence,) = found(RULE, case(train(values)))
+    assert (severity(RULE, evidence) is Severity.MEDIUM) is milder
+
+
+@pytest.mark.parametrize(("share", "milder"), [(0.49, True), (0.51, False)])
+def test_limit_of_recovery(share, milder):
+    values = decay(60)
+    values[20::2] = math.nan  # half of what follows is finite, the last point too
+    (evidence,) = found(RULE, case(train(values)), recovered=share)
+    assert (evidence.variant == "recovered") is milder
+
+
+def test_passes_and_skips():
+    assert not found(RULE, case(train(decay(50)), evals(decay(5))))
+    assert "no loss" in skipped(RULE, case())

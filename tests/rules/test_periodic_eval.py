@@ -1,0 +1,56 @@
+"""CNV004: the loss comes and goes in a fixed rhythm."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Severity
+from tb_evalguide.rules.periodic_eval import RULE, autocorrelation
+
+from ..support.checks import decay, evals, found, severity, skipped, train
+from ..support.phases import case
+
+
+@pytest.mark.parametrize("period", [2, 3, 5, 8])
+def test_evaluations_in_a_rhythm(period):
+    values = decay(60, 2.0, 1.0, noise=0.005)
+    values *= 1 + 0.1 * (np.arange(60) % period == 0)
+    (evidence,) = found(RULE, case(None, evals(values)))
+    assert severity(RULE, evidence) is Severity.INFO and evidence.numbers["period"] == period
+    assert evidence.numbers["every"] == 100 * period
+
+
+def test_the_same_small_last_batch_logged_again_and_again():
+    values = decay(200, 2.0, 1.0, noise=0.02)
+    values[::7] *= 1.5
+    (evidence,) = found(RULE, case(train(values)))
+    assert evidence.variant == "train" and evidence.numbers["period"] == 7
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_trends_and_slow_wandering_have_none(seed):
+    rng = np.random.default_rng(seed)
+    assert not found(RULE, case(train(decay(300, noise=0.2, seed=seed)), evals(decay(30, noise=0.1, seed=seed))))
+    walk = 2 + 0.05 * np.cumsum(rng.standard_normal(300))
+    assert not found(RULE, case(train(np.abs(walk) + 0.1)))
+
+
+def test_a_few_spikes_have_none():
+    values = decay(300)
+    values[[30, 77, 150, 200]] *= 5
+    assert not found(RULE, case(train(values)))
+
+
+def test_a_rhythm_too_small_to_matter():
+    values = decay(60, 2.0, 1.0, noise=0.0) * (1 + 0.005 * (np.arange(60) % 4 == 0))
+    assert not found(RULE, case(None, evals(values)))
+
+
+def test_autocorrelation_against_its_definition():
+    values = np.random.default_rng(1).standard_normal(50)
+    d = values - values.mean()
+    slow = [np.mean(d[: 50 - k] * d[k:]) / np.mean(d * d) for k in range(11)]
+    assert autocorrelation(values, 10) == pytest.approx(slow)
+
+
+def test_skipped_with_few_points():
+    assert "fewer than" in skipped(RULE, case(train(decay(29)), evals(decay(15))))

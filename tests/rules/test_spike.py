@@ -1,0 +1,70 @@
+"""STB003: the loss jumps for a while and comes back."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Severity
+from tb_evalguide.rules.spike import RULE
+
+from ..support.checks import decay, evals, found, rate, severity, skipped, train
+from ..support.phases import case
+
+
+def spiked(height, length, n=200, at=100, noise=0.01, rate=40.0):
+    """A bump on a curve that has levelled off before it (rate 40), or that falls all the time (rate 4)."""
+    values = decay(n, noise=noise, rate=rate)
+    values[at : at + length] *= 1 + height * np.linspace(1, 0.3, length)
+    return values
+
+
+@pytest.mark.parametrize(("height", "fires"), [(0.15, False), (0.6, True)])
+def test_limit_of_the_climb(height, fires):
+    assert bool(found(RULE, case(train(spiked(height, 10))))) is fires
+
+
+@pytest.mark.parametrize(("length", "fires"), [(1, False), (8, True)])
+def test_a_single_point_is_isolated(length, fires):
+    assert bool(found(RULE, case(train(spiked(2.0, length))))) is fires
+
+
+@pytest.mark.parametrize(("length", "expected"), [(10, Severity.INFO), (60, Severity.MEDIUM)])
+def test_a_lasting_one_speaks_up(length, expected):
+    (evidence,) = found(RULE, case(train(spiked(2.0, length))))
+    assert severity(RULE, evidence) is expected
+    assert 990 <= evidence.steps[0] <= 1010
+
+
+def test_a_lasting_one_that_left_the_evaluations_alone_is_information():
+    calm = evals(decay(20), interval=100)
+    (evidence,) = found(RULE, case(train(spiked(2.0, 60)), calm))
+    assert severity(RULE, evidence) is Severity.INFO
+    hurt = decay(20)
+    hurt[10:14] *= 1.5
+    (evidence,) = found(RULE, case(train(spiked(2.0, 60)), evals(hurt)))
+    assert severity(RULE, evidence) is Severity.MEDIUM
+
+
+def test_a_run_that_ends_below_the_level_before_the_climb_lost_nothing():
+    (evidence,) = found(RULE, case(train(spiked(2.0, 60, rate=4.0))))
+    assert severity(RULE, evidence) is Severity.INFO
+
+
+def test_a_restart_of_the_learning_rate_explains_it():
+    restarted = rate(np.concatenate([np.linspace(1e-3, 1e-5, 100), np.linspace(1e-3, 1e-5, 100)]))
+    (evidence,) = found(RULE, case(train(spiked(2.0, 60)), lr=restarted))
+    assert severity(RULE, evidence) is Severity.INFO
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_batch_noise_is_none(seed):
+    assert not found(RULE, case(train(decay(300, noise=0.25, seed=seed))))
+
+
+def test_one_that_never_recovers_is_left_to_divergence():
+    values = decay(200)
+    values[120:] *= 3
+    assert not found(RULE, case(train(values)))
+
+
+def test_needs_thirty_points():
+    assert "not enough data" in skipped(RULE, case(train(decay(29))))

@@ -1,0 +1,61 @@
+"""LRN004: both losses stay high."""
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Severity
+from tb_evalguide.rules.underfitting import RULE
+
+from ..support.checks import cosine, decay, evals, found, rate, severity, skipped, train
+from ..support.phases import C3, case, table
+
+
+def test_the_guides_table():
+    (evidence,) = found(RULE, case(*table(C3)))
+    assert severity(RULE, evidence) is Severity.HIGH
+
+
+@pytest.mark.parametrize(("profile", "start", "end", "fires"), [
+    ("guide", 2.5, 2.30, True),  # 8 %
+    ("guide", 2.5, 2.20, False),  # 12 %
+    ("guide", 1.5, 1.42, False),  # at the guide's target already
+    ("llm-sft", 2.5, 2.30, True),
+    ("llm-sft", 2.0, 1.85, False),  # a pretrained model on data it knows
+    ("classification", 2.3, 1.80, True),  # 22 %
+    ("classification", 2.3, 1.65, False),  # 28 %
+    ("pretrain", 5.6, 4.35, True),
+    ("pretrain", 5.6, 3.9, False),
+    ("generic", 50.0, 46.0, True),  # 8 %
+    ("generic", 50.0, 44.0, False),  # 12 %
+])  # fmt: skip
+def test_limits_of_each_profile(profile, start, end, fires):
+    run = case(train(decay(200, start, end, rate=12)), evals(decay(20, start, end, rate=12)), profile=profile)
+    assert bool(found(RULE, run)) is fires
+
+
+def test_the_better_of_the_two_losses_counts():
+    noisy_labels = case(train(decay(200, 5.6, 4.7, rate=12)), evals(decay(20, 4.7, 3.9, rate=12)), profile="pretrain")
+    assert not found(RULE, noisy_labels)
+
+
+def test_level_since_early_is_said():
+    (evidence,) = found(RULE, case(train(decay(200, 2.0, 1.6, rate=40)), profile="classification"))
+    assert evidence.variant == "flat" and evidence.numbers["flat"] > 0.7
+    assert severity(RULE, evidence) is Severity.HIGH
+
+
+def test_a_loss_that_still_falls_is_only_a_warning():
+    (evidence,) = found(RULE, case(train(decay(200, 2.0, 1.6, rate=1)), profile="classification"))
+    assert severity(RULE, evidence) is Severity.MEDIUM
+
+
+def test_a_loss_that_climbs_is_left_to_lr_too_high():
+    assert not found(RULE, case(train(np.linspace(2.0, 2.2, 100)), profile="classification"))
+    assert found(RULE, case(train(np.linspace(2.0, 2.05, 100)), profile="classification"))
+
+
+def test_skipped():
+    cut = rate(cosine(400, warmup=10)[:100])
+    assert "cut short" in skipped(RULE, case(train(decay(100, 2.0, 1.8)), lr=cut, profile="pretrain"))
+    assert "not enough data" in skipped(RULE, case(train(decay(19)), profile="generic"))
+    assert "not positive" in skipped(RULE, case(train(np.linspace(-1, -2, 100)), profile="generic"))

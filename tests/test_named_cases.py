@@ -1,0 +1,266 @@
+"""Cases that fool people and tools: each a pattern from real logs, with the verdict that it must get."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tb_evalguide.api import diagnose as diagnose_folder
+from tb_evalguide.config import Config
+from tb_evalguide.diagnosis import diagnose_training
+from tb_evalguide.model import Floats, Run, RunReport, Series, Training
+
+from .support.checks import cosine, decay, every, resumed
+from .support.phases import series
+from .support.writer import EventWriter
+
+SEEDS = range(4)
+seeded = pytest.mark.parametrize("seed", SEEDS)
+
+
+def verdict(
+    *curves: Series, profile: str | None = None, arguments: Mapping[str, object] | None = None, sampled: bool = False
+) -> RunReport:
+    run = Run(".", {s.tag: s for s in curves}, sampled=sampled)
+    return diagnose_training(Training("run", (run,), arguments=arguments or {}), Config(profile=profile))
+
+
+def fired(report: RunReport) -> dict[str, str]:
+    """{rule: severity} of everything that was found."""
+    return {f.rule: f.severity.value for f in report.findings}
+
+
+def loud(report: RunReport) -> set[str]:
+    return {f.rule for f in report.findings if f.severity.value != "info"}
+
+
+def train(values: Sequence[float] | Floats, interval: int = 10) -> Series:
+    return series("train/loss", every(len(values), interval), values)
+
+
+def evals(values: Sequence[float] | Floats, interval: int = 100) -> Series:
+    return series("eval/loss", every(len(values), interval), values)
+
+
+# --- what is logged -------------------------------------------------------------------------------------------------
+
+
+@seeded
+def test_the_same_small_last_batch_logged_every_so_often(seed):
+    """Logged every 50 steps, epochs of 350: each seventh point is the small last batch, half as high again."""
+    losses = decay(140, 3.0, 1.0, noise=0.02, seed=seed)
+    losses[6::7] *= 1.5
+    report = verdict(train(losses, 50), evals(decay(20, 2.8, 1.05, noise=0.003, seed=seed), 350))
+    assert report.verdict.label == "healthy" and not loud(report)
+    assert fired(report)["CNV004"] == "info", "it is explained, not only passed over"
+
+
+@seeded
+def test_every_other_point_is_another_batch(seed):
+    """Logging interval and epoch length leave two batches that take turns: ×10, twice each epoch."""
+    losses = decay(80, 3.0, 1.0, noise=0.02, seed=seed) * np.where(np.arange(80) % 2, 10.0, 1.0)
+    report = verdict(train(losses), evals(decay(10, 2.8, 1.05, noise=0.003, seed=seed)), profile="generic")
+    assert report.verdict.label == "healthy"
+
+
+@seeded
+@pytest.mark.parametrize("jump", [0.025, 0.04])
+def test_the_final_evaluation_is_on_the_whole_set(seed, jump):
+    """All evaluations but the last are on a sample; the last is a little higher and means nothing."""
+    scores = decay(41, 4.0, 2.5, noise=0.002, seed=seed)
+    scores[-1] *= 1 + jump
+    report = verdict(train(decay(200, 4.0, 2.4, seed=seed)), evals(scores, 50), profile="pretrain")
+    assert report.verdict.label == "healthy" and not loud(report)
+
+
+@seeded
+def test_augmentation_puts_train_above_eval(seed):
+    e = decay(30, 2.3, 0.3, noise=0.01, seed=seed)
+    t = decay(30, 2.3, 0.75, noise=0.01, seed=seed + 50)
+    numbers = range(30)
+    accuracy = series("val_acc", numbers, 1 - decay(30, 0.9, 0.1, noise=0.01, seed=seed))
+    report = verdict(series("train_loss", numbers, t), series("val_loss", numbers, e), accuracy)
+    assert report.verdict.label == "healthy" and not loud(report)
+    assert fired(report)["OVF005"] == "info"
+
+
+@seeded
+@pytest.mark.parametrize("k", [4, 8])
+def test_gradient_accumulation_sums_put_train_k_times_above_eval(seed, k):
+    e = decay(200, 2.5, 1.0, noise=0.003, seed=seed)[9::10]
+    t = k * decay(200, 2.5, 1.0, noise=0.02, seed=seed + 50)
+    arguments = {"gradient_accumulation_steps": k, "per_device_train_batch_size": 2}
+    report = verdict(train(t), evals(e), profile="guide", arguments=arguments)
+    assert report.verdict.label == "data_integrity" and report.findings[0].rule == "INT003"
+    assert not {"OVF002", "OVF005", "OVF007"} & set(fired(report)), "no gap can be read from such losses"
+
+
+@seeded
+def test_the_train_average_lags_half_an_epoch_behind(seed):
+    """Train is the mean over the epoch, eval is taken at its end: eval lies below train while both fall fast."""
+    level = 0.2 + 2.1 * np.exp(-np.arange(0, 30, 0.01) / 4)
+    t = level.reshape(30, 100).mean(axis=1) * (1 + 0.005 * np.random.default_rng(seed).standard_normal(30))
+    e = level[99::100] * (1 + 0.005 * np.random.default_rng(seed + 1).standard_normal(30))
+    report = verdict(series("loss", range(30), t), series("val_loss", range(30), e))
+    assert report.verdict.label == "healthy" and not loud(report)
+
+
+@seeded
+def test_zeros_in_place_of_nan(seed):
+    """Hugging Face's logging_nan_inf_filter: the loss becomes 0, the gradient norm is NaN."""
+    losses = decay(100, 2.5, 1.5, noise=0.03, seed=seed)
+    norm = 1 + 0.1 * np.random.default_rng(seed).standard_normal(100)
+    losses[60:], norm[60:] = 0.0, np.nan
+    report = verdict(train(losses), series("train/grad_norm", every(100), norm))
+    assert report.verdict.label == "nan" and report.verdict.level == "bad"
+    assert report.verdict.onset_step == 610
+
+
+def test_losses_that_really_become_zero(seed=0):
+    """A toy task learned to the last digit, logged with four decimals."""
+    losses = np.round(decay(200, 2.0, 0.0, noise=0.05, rate=14.0), 4)
+    assert (losses[-10:] == 0).all()
+    assert "nan" not in {f.label for f in verdict(train(losses), profile="generic").findings}
+
+
+# --- folders --------------------------------------------------------------------------------------------------------
+
+
+def write(folder: Path, start: float, losses: Floats, scores: Floats, first: int = 0) -> None:
+    with EventWriter(folder / f"events.out.tfevents.{int(start)}.host.1.0", start) as writer:
+        for i, value in enumerate(losses):
+            step = first + 10 * (i + 1)
+            writer.scalar("train/loss", float(value), step)
+            if step % 100 == 0 and step // 100 <= len(scores):
+                writer.scalar("eval/loss", float(scores[step // 100 - 1]), step)
+
+
+@pytest.mark.parametrize(("points", "second"), [(200, 60), (60, 200), (100, 100)])
+def test_two_runs_in_one_directory(tmp_path, points, second):
+    write(tmp_path, 1.60e9, decay(points, 60.0, 16.0), decay(points // 10, 60.0, 16.0))
+    write(tmp_path, 1.62e9, decay(second, 8.0, 3.5, seed=1), decay(second // 10, 8.0, 3.5, seed=1))
+    (run,) = diagnose_folder(tmp_path).runs
+    assert run.verdict.label == "data_integrity" and run.findings[0].rule == "RST003"
+
+
+def test_a_false_start_in_the_same_directory_is_forgiven(tmp_path):
+    write(tmp_path, 1.60e9, decay(3, 2.6, 2.5), np.empty(0))
+    write(tmp_path, 1.61e9, decay(200, 2.6, 1.0, seed=1), decay(20, 2.6, 1.05, noise=0.003, seed=1))
+    (run,) = diagnose_folder(tmp_path).runs
+    assert run.verdict.label == "healthy" and fired(run)["RST003"] == "info"
+
+
+def test_a_resume_from_a_checkpoint_is_no_second_run(tmp_path):
+    losses, scores = decay(200, 2.6, 1.0), decay(20, 2.6, 1.05, noise=0.003)
+    write(tmp_path, 1.60e9, losses[:130], scores[:13])
+    write(tmp_path, 1.61e9, losses[100:], scores, first=1000)
+    (run,) = diagnose_folder(tmp_path).runs
+    assert run.verdict.label == "healthy" and set(fired(run)) <= {"RST001", "CNV002", "OVF002"}
+
+
+@seeded
+def test_a_resume_that_lost_the_weights(seed):
+    steps = every(160)
+    old, new = decay(160, 2.6, 0.3, noise=0.02, seed=seed, rate=6), decay(70, 2.6, 0.5, noise=0.02, seed=seed, rate=6)
+    report = verdict(resumed("train/loss", [(steps[:100], old[:100]), (steps[90:], new)]), profile="generic")
+    assert report.verdict.label == "resume_jump"
+
+
+# --- loss and metric ------------------------------------------------------------------------------------------------
+
+
+@seeded
+def test_loss_and_metric_disagree(seed):
+    """Overconfidence: eval loss rises from epoch 10 on, accuracy goes on rising."""
+    numbers = np.arange(40)
+    e = np.where(numbers < 10, 1.5 - 0.09 * numbers, 0.6 + 0.02 * (numbers - 10))
+    e = e * (1 + 0.005 * np.random.default_rng(seed).standard_normal(40))
+    accuracy = 0.9 - 0.5 * np.exp(-numbers / 12) + 0.002 * np.random.default_rng(seed + 9).standard_normal(40)
+    report = verdict(
+        series("loss", numbers, decay(40, 1.5, 0.05, seed=seed)),
+        series("val_loss", numbers, e),
+        series("val_accuracy", numbers, accuracy),
+    )
+    assert fired(report)["OVF004"] == "info", "that the metric still improves is said"
+    assert report.verdict.label == "overfitting"
+
+
+# --- harmless events never turn a healthy run -----------------------------------------------------------------------
+
+
+def healthy_curves(seed: int) -> tuple[Floats, Floats]:
+    return decay(200, 2.6, 1.0, noise=0.03, seed=seed), decay(20, 2.65, 1.08, noise=0.003, seed=seed + 100)
+
+
+@seeded
+@pytest.mark.parametrize("height", [1.5, 3.0, 30.0])
+def test_an_isolated_spike_that_recovers(seed, height):
+    t, e = healthy_curves(seed)
+    t[90] *= height
+    report = verdict(train(t), evals(e))
+    assert report.verdict.label == "healthy" and not loud(report)
+
+
+@seeded
+def test_a_staircase_at_the_ends_of_epochs(seed):
+    n = 200
+    level = 1.2 + 1.4 * 0.5 ** np.floor(np.arange(n) / 40)
+    t = level * (1 + 0.02 * np.random.default_rng(seed).standard_normal(n))
+    e = 1.35 + 1.2 * 0.5 ** (np.arange(1, 21) / 4)
+    epochs = series("train/epoch", every(n), np.arange(1, n + 1) / 40)
+    report = verdict(train(t), evals(e), epochs)
+    assert report.verdict.label == "healthy" and not loud(report)
+    assert fired(report)["OVF003"] == "info"
+
+
+@seeded
+@pytest.mark.parametrize("shift", [0.2, 0.4])
+def test_a_validation_set_that_is_harder_by_a_constant(seed, shift):
+    t, e = healthy_curves(seed)
+    report = verdict(train(t), evals(e + shift), profile="llm-sft")
+    assert report.verdict.label == "healthy" and not loud(report)
+
+
+@seeded
+@pytest.mark.parametrize("interval", [10, 100])
+def test_a_schedule_with_warm_up_and_decay_to_zero(seed, interval):
+    t, e = healthy_curves(seed)
+    n = len(t) * 10 // interval
+    rates = series("train/learning_rate", every(n, interval), cosine(n, 2e-5, warmup=max(1, n // 20)))
+    report = verdict(train(t), evals(e), rates)
+    assert report.verdict.label == "healthy" and not loud(report)
+
+
+# --- not enough to tell ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_too_few_points_are_never_healthy(n):
+    curves = [train(decay(n))] if n else [series("train/epoch", every(5), range(5))]
+    report = verdict(*curves)
+    assert (report.verdict.label, report.verdict.level) == ("insufficient_data", "unknown")
+
+
+def test_sampled_input_is_never_healthy():
+    t, e = healthy_curves(0)
+    report = verdict(train(t), evals(e), sampled=True)
+    assert report.verdict.label == "insufficient_data"
+    broken = dataclasses.replace(train(t), values=np.where(np.arange(len(t)) > 150, np.nan, t))
+    assert verdict(broken, evals(e), sampled=True).verdict.label == "nan", "what is seen in a sample is still there"
+
+
+def test_only_the_warm_up_was_logged():
+    rates = series("train/learning_rate", every(5, 1), np.linspace(1e-6, 5e-6, 5))
+    report = verdict(series("train/loss", every(5, 1), [0.74, 0.71, 0.69, 0.70, 0.68]), rates)
+    assert report.verdict.label == "insufficient_data"
+
+
+def test_an_inverse_ratio_does_not_hide_the_guide_s_gap():
+    """Eval at twice the train loss is told as information; in the guide's profile the gap of 0.6 still decides."""
+    e = decay(200, 2.4, 1.2, noise=0.003)[9::10]
+    report = verdict(train(decay(200, 1.2, 0.6, noise=0.02)), evals(e), profile="guide")
+    assert fired(report)["INT003"] == "info" and "OVF007" in fired(report)

@@ -1,0 +1,618 @@
+"""Which series plays which role: every naming convention, the words of a tag, ambiguity, the user's own mapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tb_evalguide.i18n import render
+from tb_evalguide.model import Role, Roles, Run, Series, Source, Training
+from tb_evalguide.roles import CONVENTIONS, choose_roles, greater_is_better
+from tb_evalguide.roles.names import read_name, words_of
+from tb_evalguide.sources import read_trainings
+from tests.guide.conventions import CONVENTIONS as WRITTEN
+
+STEPS = (10, 50, 100, 150)
+TRAIN, EVAL = (2.50, 2.10, 1.70, 1.40), (2.55, 2.15, 1.80, 1.55)
+
+
+def series(tag: str, run: str = ".", values: tuple[float, ...] = (3.0, 2.0, 1.5, 1.2), steps: object = None) -> Series:
+    at = np.arange(len(values), dtype=np.int64) * 10 if steps is None else np.asarray(steps, np.int64)
+    return Series(tag, run, at, np.asarray(values, np.float64), at.astype(np.float64))
+
+
+def training(*tags: str | Series, name: str = ".", framework: str | None = None, **more: object) -> Training:
+    """Tags of one run; "run: tag" puts a tag into a run of its own."""
+    runs: dict[str, dict[str, Series]] = {}
+    for tag in tags:
+        if isinstance(tag, str):
+            run, _, bare = tag.rpartition(": ")
+            tag = series(bare, run or ".")
+        runs.setdefault(tag.run, {})[tag.tag] = tag
+    return Training(name, tuple(Run(n, s) for n, s in runs.items()), framework=framework, **more)  # type: ignore[arg-type]
+
+
+def tags(roles: Roles) -> dict[str, str]:
+    return {role.value: choice.tag for role, choice in roles.choices.items()}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_losses_under_every_convention(name: str, tmp_path: Path) -> None:
+    convention = WRITTEN[name]
+    convention.write(tmp_path, list(zip(STEPS, TRAIN, EVAL if convention.evaluates else [None] * 4, strict=True)))
+    (found,) = read_trainings(str(tmp_path))
+    roles = choose_roles(found)
+    train = roles.choices[Role.TRAIN_LOSS]
+    assert train.tag == convention.train_tag
+    assert train.series.values == pytest.approx(TRAIN)
+    if convention.evaluates:
+        evals = roles.choices[Role.EVAL_LOSS]
+        assert evals.tag == convention.eval_tag
+        assert evals.series.values == pytest.approx(EVAL)
+    else:
+        assert Role.EVAL_LOSS not in roles.choices
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_train_loss_alone_leaves_the_eval_role_empty(name: str, tmp_path: Path) -> None:
+    WRITTEN[name].write(tmp_path, [(s, t, None) for s, t in zip(STEPS, TRAIN, strict=True)])
+    (found,) = read_trainings(str(tmp_path))
+    roles = choose_roles(found)
+    assert roles.choices[Role.TRAIN_LOSS].series.values == pytest.approx(TRAIN)
+    assert Role.EVAL_LOSS not in roles.choices
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.id)
+def test_every_example_of_the_table_gets_its_role(convention: object) -> None:
+    """Each spelling in the table, alone beside the framework's signs, is found under its role."""
+    for naming in convention.namings:  # type: ignore[attr-defined]
+        place, _, tag = naming.example.rpartition(": ")
+        tag = tag.replace("<set>", "dev").replace(" (trainer_state.json)", "")
+        assert naming.tag_pattern.fullmatch(tag), naming.example
+        run = place or "."
+        found = choose_roles(training(series(tag, run), name=".", framework=convention.id))  # type: ignore[attr-defined]
+        assert naming.role in found.choices, naming.example
+        assert found.choices[naming.role].tag == tag
+        assert found.framework == convention.id  # type: ignore[attr-defined]
+
+
+CASES: dict[str, tuple[Training, dict[str, str | None]]] = {
+    "hf_full": (
+        training(
+            "train/loss",
+            "train/grad_norm",
+            "train/learning_rate",
+            "train/epoch",
+            "eval/loss",
+            "eval/runtime",
+            "eval/samples_per_second",
+            "eval/steps_per_second",
+            "train/train_loss",
+            "train/train_runtime",
+        ),
+        {
+            "train_loss": "train/loss",
+            "eval_loss": "eval/loss",
+            "learning_rate": "train/learning_rate",
+            "grad_norm": "train/grad_norm",
+            "epoch": "train/epoch",
+            "eval_metric": None,
+            "throughput": None,
+        },
+    ),
+    "hf_metrics": (
+        training("loss", "eval_loss", "eval_f1", "eval_accuracy", "eval_wer", "eval_runtime", "epoch"),
+        {"train_loss": "loss", "eval_loss": "eval_loss", "eval_accuracy": "eval_accuracy", "epoch": "epoch"},
+    ),
+    "lightning_step_and_epoch": (
+        training("train_loss_step", "train_loss_epoch", "val_loss", "epoch", "lr-AdamW", "hp_metric"),
+        {
+            "train_loss": "train_loss_step",
+            "eval_loss": "val_loss",
+            "learning_rate": "lr-AdamW",
+            "epoch": "epoch",
+            "eval_metric": None,
+        },
+    ),
+    "keras_batch_and_epoch": (
+        training(
+            series("batch_loss", "train", tuple(np.linspace(3, 1, 900)), range(900)),
+            "train: epoch_loss",
+            "validation: epoch_loss",
+            "validation: evaluation_loss_vs_iterations",
+            "train: epoch_accuracy",
+            "validation: epoch_accuracy",
+            "train: epoch_learning_rate",
+        ),
+        {
+            "train_loss": "epoch_loss",
+            "eval_loss": "epoch_loss",
+            "train_accuracy": "epoch_accuracy",
+            "eval_accuracy": "epoch_accuracy",
+            "learning_rate": "epoch_learning_rate",
+        },
+    ),
+    "keras_validation_alone": (
+        training("epoch_loss", "evaluation_loss_vs_iterations"),
+        {"train_loss": None, "eval_loss": "epoch_loss"},
+    ),
+    "tf_estimator": (
+        training(".: loss", ".: global_step/sec", "eval: loss", "eval: accuracy"),
+        {"train_loss": "loss", "eval_loss": "loss", "throughput": "global_step/sec", "eval_accuracy": "accuracy"},
+    ),
+    "yolo": (
+        training(
+            "train/box_loss",
+            "train/cls_loss",
+            "train/dfl_loss",
+            "val/box_loss",
+            "val/cls_loss",
+            "val/dfl_loss",
+            "metrics/mAP50(B)",
+            "metrics/mAP50-95(B)",
+            "metrics/precision(B)",
+            "metrics/recall(B)",
+            "lr/pg0",
+            "lr/pg1",
+        ),
+        {
+            "train_loss": "train/box_loss",
+            "eval_loss": "val/box_loss",
+            "eval_metric": "metrics/mAP50-95(B)",
+            "learning_rate": "lr/pg0",
+        },
+    ),
+    "detectron2": (
+        training(
+            "total_loss",
+            "loss_cls",
+            "loss_box_reg",
+            "loss_rpn_cls",
+            "lr",
+            "time",
+            "data_time",
+            "bbox/AP",
+            "validation_loss",
+        ),
+        {
+            "train_loss": "total_loss",
+            "eval_loss": "validation_loss",
+            "learning_rate": "lr",
+            "eval_metric": "bbox/AP",
+            "step_time": "time",
+        },
+    ),
+    "ml_agents": (
+        training(
+            "Environment/Cumulative Reward",
+            "Environment/Episode Length",
+            "Losses/Policy Loss",
+            "Losses/Value Loss",
+            "Policy/Learning Rate",
+        ),
+        {
+            "reward": "Environment/Cumulative Reward",
+            "train_loss": "Losses/Policy Loss",
+            "eval_loss": None,
+            "learning_rate": "Policy/Learning Rate",
+        },
+    ),
+    "stable_baselines3": (
+        training("rollout/ep_rew_mean", "rollout/ep_len_mean", "train/loss", "train/learning_rate", "time/fps"),
+        {"reward": "rollout/ep_rew_mean", "train_loss": "train/loss", "eval_loss": None},
+    ),
+    "megatron": (
+        training(
+            "lm loss",
+            "lm loss vs samples",
+            "lm loss validation",
+            "lm loss validation ppl",
+            "learning-rate",
+            "grad-norm",
+            "loss-scale",
+            "iteration-time",
+            "batch-size",
+        ),
+        {
+            "train_loss": "lm loss",
+            "eval_loss": "lm loss validation",
+            "eval_perplexity": "lm loss validation ppl",
+            "learning_rate": "learning-rate",
+            "grad_norm": "grad-norm",
+            "loss_scale": "loss-scale",
+        },
+    ),
+    "torchtune": (
+        training("loss", "lr", "grad_norm", "tokens_per_second_per_gpu", "peak_memory_active", "peak_memory_alloc"),
+        {
+            "train_loss": "loss",
+            "eval_loss": None,
+            "learning_rate": "lr",
+            "grad_norm": "grad_norm",
+            "throughput": "tokens_per_second_per_gpu",
+            "memory": "peak_memory_active",
+        },
+    ),
+    "fairseq": (
+        training(
+            "train_inner: loss",
+            "train_inner: gnorm",
+            "train_inner: lr",
+            "train_inner: wps",
+            "train: loss",
+            "valid: loss",
+            "valid: ppl",
+        ),
+        {
+            "train_loss": "loss",
+            "eval_loss": "loss",
+            "grad_norm": "gnorm",
+            "eval_perplexity": "ppl",
+            "throughput": "wps",
+        },
+    ),
+    "timm": (
+        training("train_loss", "eval_loss", "eval_top1", "eval_top5", "lr"),
+        {"train_loss": "train_loss", "eval_loss": "eval_loss", "eval_accuracy": "eval_top1", "learning_rate": "lr"},
+    ),
+    "pytorch": (
+        training("Loss/train", "Loss/val", "Accuracy/train", "Accuracy/val", "LR", "Grad/norm"),
+        {
+            "train_loss": "Loss/train",
+            "eval_loss": "Loss/val",
+            "train_accuracy": "Accuracy/train",
+            "eval_accuracy": "Accuracy/val",
+            "learning_rate": "LR",
+            "grad_norm": "Grad/norm",
+        },
+    ),
+    "validation_before_test": (
+        training("Loss/train", "Loss/test", "Loss/val"),
+        {"train_loss": "Loss/train", "eval_loss": "Loss/val"},
+    ),
+    "only_validation": (
+        training("val_loss", "val_acc"),
+        {"train_loss": None, "eval_loss": "val_loss", "eval_accuracy": "val_acc"},
+    ),
+    "only_metrics": (training("val_f1", "train_f1"), {"train_loss": None, "eval_loss": None, "eval_metric": "val_f1"}),
+    "best_so_far_is_not_the_series": (
+        training("train_loss", "best_val_loss", "val_loss"),
+        {"train_loss": "train_loss", "eval_loss": "val_loss"},
+    ),
+    "error_where_no_loss_is": (
+        training("train/rmse", "val/rmse"),
+        {"train_loss": "train/rmse", "eval_loss": "val/rmse"},
+    ),
+    "error_beside_a_loss_is_a_metric": (
+        training("train/loss", "val/loss", "val/mae"),
+        {"train_loss": "train/loss", "eval_loss": "val/loss", "eval_metric": "val/mae"},
+    ),
+    "loss_scale_is_no_loss": (
+        training("loss_scale", "train_loss"),
+        {"train_loss": "train_loss", "loss_scale": "loss_scale"},
+    ),
+    "grad_norm_of_one_layer_is_not_the_norm": (
+        training("train_loss", "grad_norm/layers.0.weight", "grad_norm/layers.1.weight"),
+        {"grad_norm": None},
+    ),
+    "tensorflow_detection": (
+        training(
+            "train: Loss/total_loss",
+            "train: Loss/classification_loss",
+            "eval: Loss/total_loss",
+            "eval: Loss/classification_loss",
+            "eval: DetectionBoxes_Precision/mAP",
+        ),
+        {
+            "train_loss": "Loss/total_loss",
+            "eval_loss": "Loss/total_loss",
+            "eval_metric": "DetectionBoxes_Precision/mAP",
+        },
+    ),
+    "speech": (
+        training("train: loss", "train: loss_ctc", "train: acc", "valid: loss", "valid: loss_ctc", "valid: wer"),
+        {"train_loss": "loss", "eval_loss": "loss", "train_accuracy": "acc", "eval_metric": "wer"},
+    ),
+    "translation": (
+        training("progress/xent", "progress/ppl", "progress/lr", "valid/xent", "valid/ppl"),
+        {"train_loss": "progress/xent", "eval_loss": "valid/xent", "eval_perplexity": "valid/ppl"},
+    ),
+    "clean_rl": (
+        training("charts/episodic_return", "losses/value_loss", "losses/policy_loss", "charts/learning_rate"),
+        {"reward": "charts/episodic_return", "learning_rate": "charts/learning_rate", "eval_loss": None},
+    ),
+    "learning_rate_among_losses": (
+        training("Train/mean_reward", "Loss/surrogate", "Loss/learning_rate"),
+        {"reward": "Train/mean_reward", "learning_rate": "Loss/learning_rate"},
+    ),
+    "errors_of_one_kind_are_compared": (
+        training("mse/train", "mae/valid", "mse/valid"),
+        {"train_loss": "mse/train", "eval_loss": "mse/valid", "eval_metric": "mae/valid"},
+    ),
+    "a_metric_under_losses": (
+        training("train/total_loss", "test/loss_viewpoint - psnr"),
+        {"train_loss": "train/total_loss", "eval_loss": None, "eval_metric": "test/loss_viewpoint - psnr"},
+    ),
+    "adversarial": (training("D_loss", "G_loss"), {"train_loss": None, "eval_loss": None}),
+    "preference_tuning": (
+        training("train/loss", "eval/loss", "train/rewards/chosen", "train/rewards/margins", "train/epoch"),
+        {"train_loss": "train/loss", "eval_loss": "eval/loss", "reward": None},
+    ),
+    "nothing_known": (training("foo", "bar/baz"), {"train_loss": None, "eval_loss": None, "eval_metric": None}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_roles(name: str) -> None:
+    found, expected = CASES[name]
+    got = tags(choose_roles(found))
+    assert {role: got.get(role) for role in expected} == expected
+
+
+def test_runs_are_told_apart_when_the_tag_is_the_same() -> None:
+    roles = choose_roles(CASES["keras_batch_and_epoch"][0])
+    assert roles.choices[Role.TRAIN_LOSS].series.run == "train"
+    assert roles.choices[Role.EVAL_LOSS].series.run == "validation"
+    fairseq = choose_roles(CASES["fairseq"][0])
+    assert fairseq.choices[Role.TRAIN_LOSS].series.run == "train_inner"
+    assert fairseq.choices[Role.EVAL_LOSS].series.run == "valid"
+
+
+def test_the_folder_of_the_training_does_not_name_a_split() -> None:
+    """A training in a folder called `eval_run_train` is not an evaluation because of that."""
+    roles = choose_roles(training("eval_models/a: loss", "eval_models/a: val_loss", name="eval_models/a"))
+    assert tags(roles) == {"train_loss": "loss", "eval_loss": "val_loss"}
+
+
+def test_step_series_is_chosen_and_said() -> None:
+    roles = choose_roles(CASES["lightning_step_and_epoch"][0])
+    assert "per step" in render(roles.choices[Role.TRAIN_LOSS].reason)
+    assert roles.choices[Role.TRAIN_LOSS].certain
+
+
+def test_several_evaluation_sets_are_said() -> None:
+    roles = choose_roles(training("loss", "eval_dev_loss", "eval_web_loss", "epoch"))
+    choice = roles.choices[Role.EVAL_LOSS]
+    assert choice.tag == "eval_dev_loss" and not choice.certain
+    assert [extra.tag for extra in roles.extra_eval_losses] == ["eval_web_loss"]
+    assert any("2 evaluation sets" in render(note) for note in roles.notes)
+
+
+def test_the_set_that_the_training_ranks_by_is_its_eval_loss() -> None:
+    found = training("loss", "eval_dev_loss", "eval_web_loss", arguments={"metric_for_best_model": "eval_web_loss"})
+    assert choose_roles(found).choices[Role.EVAL_LOSS].tag == "eval_web_loss"
+
+
+def test_sets_beside_a_whole_are_extra() -> None:
+    roles = choose_roles(training("train/loss", "eval/loss", "eval/dev_loss"))
+    assert roles.choices[Role.EVAL_LOSS].tag == "eval/loss"
+    assert [extra.tag for extra in roles.extra_eval_losses] == ["eval/dev_loss"]
+
+
+def test_a_part_is_not_compared_with_the_whole() -> None:
+    roles = choose_roles(training("train/loss", "val/box_loss", "val/cls_loss"))
+    assert tags(roles).get("train_loss") == "train/loss"
+    assert Role.EVAL_LOSS not in roles.choices
+    assert any("not compared with the whole" in render(note) for note in roles.notes)
+
+
+def test_equal_parts_are_compared_when_there_is_no_whole_on_both_sides() -> None:
+    roles = choose_roles(training("train/loss", "train/kl_loss", "train/recon_loss", "val/kl_loss", "val/recon_loss"))
+    train, evals = roles.choices[Role.TRAIN_LOSS].tag, roles.choices[Role.EVAL_LOSS].tag
+    assert (train, evals) == ("train/kl_loss", "val/kl_loss")
+    assert any("No total loss" in render(note) for note in roles.notes)
+
+
+def test_ambiguity_is_said() -> None:
+    roles = choose_roles(training("train_loss", "loss", "val_loss"))
+    assert not roles.choices[Role.TRAIN_LOSS].certain
+    assert any("could also be" in render(note) for note in roles.notes)
+
+
+def test_the_train_loss_of_the_eval_loss_s_size_is_taken() -> None:
+    """Two programs logged into one folder: 119 beside an eval loss of 6 is not its train loss."""
+    roles = choose_roles(
+        training(
+            series("train_loss", values=(119.0, 118.0, 117.5, 117.0)),
+            series("loss", values=(5.8, 5.0, 4.2, 3.7)),
+            series("val_loss", values=(7.0, 6.5, 6.0, 5.6)),
+        )
+    )
+    assert roles.choices[Role.TRAIN_LOSS].tag == "loss"
+    assert not roles.choices[Role.TRAIN_LOSS].certain
+
+
+def test_the_series_on_the_eval_loss_s_axis_is_taken() -> None:
+    roles = choose_roles(
+        training(
+            series("train/loss_batch", values=tuple(np.linspace(3, 1, 500)), steps=range(0, 50000, 100)),
+            series("train/loss_epoch", values=(3.0, 2.0, 1.5, 1.2, 1.1), steps=range(5)),
+            series("val/loss", values=(3.0, 2.1, 1.7, 1.4, 1.3), steps=range(5)),
+        )
+    )
+    assert roles.choices[Role.TRAIN_LOSS].tag == "train/loss_epoch"
+
+
+def test_different_axes_are_said() -> None:
+    roles = choose_roles(
+        training(
+            series("train/loss", values=tuple(np.linspace(3, 1, 500)), steps=range(0, 50000, 100)),
+            series("val/loss", values=(3.0, 2.1, 1.7, 1.4, 1.3), steps=range(5)),
+        )
+    )
+    assert any("count different steps" in render(note) for note in roles.notes)
+
+
+def test_a_series_of_nan_alone_keeps_its_role() -> None:
+    roles = choose_roles(training(series("Loss/train", values=(float("nan"),) * 4), "Loss/val"))
+    assert tags(roles) == {"train_loss": "Loss/train", "eval_loss": "Loss/val"}
+
+
+def test_a_resumed_folder_is_no_rival() -> None:
+    whole, piece = series("train/loss", "b"), series("train/loss", "a", values=(3.0, 2.0))
+    roles = choose_roles(training(whole, piece, name="out"))
+    assert roles.choices[Role.TRAIN_LOSS].series is whole
+    assert roles.choices[Role.TRAIN_LOSS].certain and not roles.notes
+
+
+def test_event_series_before_their_copy_in_a_table() -> None:
+    events = Run("a", {"train_loss": series("train_loss", "a")}, (Source("e", "tfevents", 4),))
+    table = Run("a/csv", {"train_loss": series("train_loss", "a/csv")}, (Source("m.csv", "csv", 4),))
+    roles = choose_roles(Training("a", (table, events)))
+    assert roles.choices[Role.TRAIN_LOSS].series.run == "a" and roles.choices[Role.TRAIN_LOSS].certain
+
+
+# --- the user's mapping --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "run", "tag"),
+    [
+        ("my/curve", ".", "my/curve"),
+        ("my/*", ".", "my/curve"),
+        ("b:Loss", "b", "Loss"),
+        ("b: Loss", "b", "Loss"),
+        ("*:odd:tag", "a", "odd:tag"),
+        ("odd:tag", "a", "odd:tag"),
+    ],
+)
+def test_mapping_wins(wanted: str, run: str, tag: str) -> None:
+    found = training("train_loss", "my/curve", "a: Loss", "a: odd:tag", "b: Loss")
+    choice = choose_roles(found, {"train_loss": wanted}).choices[Role.TRAIN_LOSS]
+    assert (choice.series.run, choice.tag) == (run, tag)
+    assert "set by the user" in render(choice.reason)
+
+
+def test_mapping_that_matches_nothing_is_said() -> None:
+    roles = choose_roles(training("train_loss"), {"eval_loss": "nope"})
+    assert any("matches no series" in render(note) for note in roles.notes)
+    assert tags(roles) == {"train_loss": "train_loss"}
+
+
+def test_mapping_that_matches_several_is_said() -> None:
+    found = training(series("x/a"), series("x/b", values=(3.0, 2.0, 1.0, 0.9, 0.8)))
+    roles = choose_roles(found, {"train_loss": "x/*"})
+    assert roles.choices[Role.TRAIN_LOSS].tag == "x/b"
+    assert any("matches several" in render(note) for note in roles.notes)
+
+
+# --- metrics -------------------------------------------------------------------------------------------------------
+
+
+def test_metrics_with_their_direction() -> None:
+    roles = choose_roles(training("loss", "eval_loss", "eval_f1", "eval_wer", "eval_oddity", "eval_runtime", "epoch"))
+    assert {m.tag: m.greater_is_better for m in roles.metrics} == {
+        "eval_f1": True,
+        "eval_wer": False,
+        "eval_oddity": None,
+    }
+    assert roles.choices[Role.EVAL_METRIC] is roles.metrics[0]
+
+
+def test_metric_of_the_user_comes_first() -> None:
+    found = training("loss", "eval_loss", "eval_f1", "eval_oddity")
+    roles = choose_roles(found, metric="oddity", greater_is_better=True)
+    assert (roles.metrics[0].tag, roles.metrics[0].greater_is_better) == ("eval_oddity", True)
+
+
+def test_metric_for_best_model_comes_first() -> None:
+    found = training(
+        "loss",
+        "eval_loss",
+        "eval_f1",
+        "eval_rank",
+        arguments={"metric_for_best_model": "rank", "greater_is_better": False},
+    )
+    roles = choose_roles(found)
+    assert (roles.metrics[0].tag, roles.metrics[0].greater_is_better) == ("eval_rank", False)
+
+
+def test_metric_that_is_not_logged_is_said() -> None:
+    roles = choose_roles(training("loss", "eval_loss"), metric="eval_bleu")
+    assert any("eval_bleu is not logged" in render(note) for note in roles.notes)
+
+
+@pytest.mark.parametrize(
+    ("tag", "better"),
+    [
+        ("eval_accuracy", True),
+        ("val/F1", True),
+        ("eval_rougeLsum", True),
+        ("eval/rouge1", True),
+        ("bleu", True),
+        ("metrics/mAP50(B)", True),
+        ("metrics/mAP50-95(B)", True),
+        ("bbox/AP", True),
+        ("val_auc", True),
+        ("AUROC/val", True),
+        ("eval_exact_match", True),
+        ("Accuracy/test", True),
+        ("val_acc_top5", True),
+        ("recall@10", True),
+        ("PSNR", True),
+        ("rollout/ep_rew_mean", None),
+        ("eval/mean_reward", True),
+        ("eval_wer", False),
+        ("eval_cer", False),
+        ("perplexity", False),
+        ("val/ppl", False),
+        ("val_mae", False),
+        ("RMSE", False),
+        ("top1_error", False),
+        ("FID", False),
+        ("eval_loss", False),
+        ("foo", None),
+        ("eval_score", True),
+        ("f", None),
+        ("R2", True),
+    ],
+)
+def test_direction_by_name(tag: str, better: bool | None) -> None:
+    assert greater_is_better(tag) is better
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Loss/train", ("loss", "train")),
+        ("TrainLoss", ("train", "loss")),
+        ("valLoss", ("val", "loss")),
+        ("Environment/Cumulative Reward", ("environment", "cumulative", "reward")),
+        ("lr-AdamW/pg1", ("lr", "adamw", "pg1")),
+        ("", ()),
+        ("손실/train", ("train",)),
+    ],
+)
+def test_words(name: str, words: tuple[str, ...]) -> None:
+    assert words_of(name) == words
+
+
+def test_split_of_place_counts_only_where_the_tag_is_silent() -> None:
+    assert read_name("val_loss", "train").split == "eval"
+    assert read_name("Loss", "Loss_validation").split == "eval"
+    assert read_name("Loss", "").split == ""
+
+
+def test_ten_thousand_tags_take_seconds_not_minutes() -> None:
+    import time
+
+    found = training(*(f"weights/layer{i}/norm" for i in range(10_000)), "Loss/train", "Loss/val")
+    start = time.perf_counter()
+    assert tags(choose_roles(found))["train_loss"] == "Loss/train"
+    assert time.perf_counter() - start < 10  # 0.6 s on an idle core
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_written_from_the_table() -> None:
+    """docs/roles.md is remade by `make docs`; a change of the table without it fails here."""
+    from tools.roles_page import NAMES, PAGE, page
+
+    assert set(NAMES) == set(Role)
+    assert PAGE.read_text(encoding="utf-8") == page()
