@@ -252,6 +252,10 @@ class Follower:
                 known[id(training)] = old
                 continue
             report = diagnose_training(training, self._config, now=now)
+            if old is not None and _says_the_same(old[1], report):
+                # Older, and nothing else: a new report object would make every open page fetch what it has.
+                known[id(training)] = (training, old[1], now)
+                continue
             self._prepare(report)
             known[id(training)] = (training, report, now)
             fresh = True
@@ -295,6 +299,15 @@ AGED_AFTER = 60.0  # seconds after which a run that was being written is judged 
 
 def _outdated(report: RunReport, at: float, now: float) -> bool:
     return report.status.state == "running" and now - at > AGED_AFTER
+
+
+def _says_the_same(old: RunReport, new: RunReport) -> bool:
+    """Two reports of one unchanged training, made at different times: only what time can change is compared."""
+
+    def aged(report: RunReport) -> tuple[object, ...]:
+        return report.status, report.verdict, report.checks, report.checklist, report.signals
+
+    return aged(old) == aged(new)
 
 
 def _trainings(readers: Iterable[LogdirReader]) -> list[Training]:

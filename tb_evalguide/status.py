@@ -160,7 +160,8 @@ def _state(
         return "unknown", Text(N_("The last event is at step {step}."), {"step": step})
     limit = silence_limit(case.timing)
     if age <= limit:
-        return "running", Text(N_("Running: the last event is {age} old."), {"age": duration(age)})
+        # no age here: the text stays true while nothing changes, and an open page need not fetch it again
+        return "running", Text(N_("Running: the last event is less than {limit} old."), {"limit": duration(limit)})
     if planned is None:
         return "unknown", Text(
             N_("Silent for {age} since step {step}; the log does not say how many steps were planned."),

@@ -228,6 +228,25 @@ def test_static_files_are_a_fixed_list(demo: EvalGuidePlugin) -> None:
     assert ask(demo, "/index.js").headers["Content-Type"].startswith("text/javascript")
 
 
+def test_a_running_run_that_only_grows_older_is_no_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AGED_AFTER", -1.0)  # judged again in every round
+    logs.fine_tuning(
+        tmp_path / "now", train=logs.falling(2.5, 1.0), evals=None, steps=200, planned=600, started=time.time() - 1205.0
+    )
+    follower = Follower(log_places(str(tmp_path), None), None, interval=5.0)
+    follower._round()
+    first = follower.snapshot
+    assert first.runs[0].status.state == "running"
+    follower._round()
+    assert (follower.snapshot.revision, follower.snapshot.runs) == (first.revision, first.runs)
+    # …until it has been silent for too long: that is news.
+    later = time.time() + 86_400.0
+    monkeypatch.setattr(module.time, "time", lambda: later)
+    follower._round()
+    assert follower.snapshot.revision == first.revision + 1
+    assert follower.snapshot.runs[0].status.state == "stalled"
+
+
 def test_without_the_built_page_the_tab_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STATIC", tmp_path)
     answer = ask(make(tmp_path), "/index.js")
