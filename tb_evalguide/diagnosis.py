@@ -374,7 +374,7 @@ def healthy_headline(case: Case, found: Sequence[Finding]) -> Text:
             N_("Train loss went from {t0:.3g} to {t1:.3g} and eval loss from {e0:.3g} to {e1:.3g}; no fault found."),
             params,
         )
-    curve = train if train is not None else evals
+    curve = train if train is not None and len(train) >= 2 else evals
     if curve is not None and len(curve) >= 2:
         params = {"first": shape.start_level(curve), "end": curve.tail()}
         if evals is None:

@@ -167,8 +167,8 @@ def flat_since(curve: Curve, tolerance: float) -> float:
     return 1 - first / len(curve)
 
 
-def hidden_drop(curve: Curve) -> float | None:
-    """Relative drop along one straight line, for a curve whose whole drop is lost in batch noise; else None.
+def hidden_line(curve: Curve) -> tuple[float, float] | None:
+    """(start, end) along one straight line, for a curve whose whole drop is lost in batch noise; else None.
 
     The two ends alone would say little then, and no bend can be seen; Theil–Sen over all points says the most.
     """
@@ -177,7 +177,12 @@ def hidden_drop(curve: Curve) -> float | None:
         return None
     slope = stats.theil_sen(curve.steps, curve.values)
     start = float(stats.median(curve.values - slope * (curve.steps - curve.steps[0])))
-    return -slope * float(curve.steps[-1] - curve.steps[0]) / start if start > 0 else None
+    return start, start + slope * float(curve.steps[-1] - curve.steps[0])
+
+
+def ends(curve: Curve) -> tuple[float, float]:
+    """(start, end) as a sentence about the whole curve should name them: two levels that its drop agrees with."""
+    return hidden_line(curve) or (start_level(curve), curve.tail())
 
 
 def progress(case: Case) -> float:
@@ -190,8 +195,9 @@ def progress(case: Case) -> float:
     if start_curve is None or len(start_curve) < 2:
         return math.nan
     start = start_level(start_curve)
-    hidden = hidden_drop(start_curve)
-    if hidden is not None:
+    line = hidden_line(start_curve)
+    if line is not None and line[0] > 0:
+        hidden = 1 - line[1] / line[0]
         evals = case.evals
         if evals is None or evals is start_curve or len(evals) < 2 or evals.values[0] <= 0:
             return hidden
@@ -200,8 +206,8 @@ def progress(case: Case) -> float:
         start = max(start, float(case.evals.values[0]))
     if start <= 0:
         return math.nan
-    ends = [c.tail(0.1, 2 if len(c) >= 8 else 1) for c in (case.train, case.evals) if c is not None and len(c) >= 2]
-    return 1 - min(ends) / start
+    levels = [c.tail(0.1, 2 if len(c) >= 8 else 1) for c in (case.train, case.evals) if c is not None and len(c) >= 2]
+    return 1 - min(levels) / start
 
 
 CUT_SHORT = 0.6  # of the planned steps, or of the peak learning rate: beyond it a run can be judged by where it got

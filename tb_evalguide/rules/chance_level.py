@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies
+from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
@@ -32,7 +32,9 @@ from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
 @dataclass(frozen=True)
 class Limits:
     loss: float = 0.02  # of ln(k) (failure-modes.md #5 says 1 %; losses logged per batch scatter more)
-    accuracy: float = 0.25  # of 1/k; a small eval set scatters by that much
+    accuracy: float = 0.25  # of 1/k; a small eval set scatters by that much …
+    two: float = 0.16  # … but of 1/2 less: 62 % right between two classes is not guessing
+    falls: float = 0.01  # of ln(k), over the later half: a loss that passes chance on its way down does not stay there
     points: int = 3  # failure-modes.md #5
 
 
@@ -50,11 +52,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     k = classes if classes is not None else round(math.exp(end))
     if k < 2 or abs(end - math.log(k)) > limits.loss * math.log(k):
         return ()
+    middle = float(stats.median(curve.values[(len(curve) - 1) // 2 :][: max(1, len(curve) // 10)]))
+    if middle - end > limits.falls * math.log(k) + 2 * curve.noise / math.sqrt(max(1, len(curve) // 10)):
+        return ()
     share = math.nan
     if accuracy is not None and len(accuracy) >= limits.points:
         share = accuracy.tail(0.2, limits.points)
         share = share / 100 if share > 1 else share
-        if abs(share - 1 / k) > limits.accuracy / k:
+        if abs(share - 1 / k) > (limits.two if k == 2 else limits.accuracy) / k:
             return ()
     return [
         Evidence(

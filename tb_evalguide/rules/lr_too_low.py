@@ -54,9 +54,10 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     # a curve far above its noise falls without a test; the test's correction for autocorrelation takes bends for noise
     clear = shape.start_level(curve) - curve.tail() > limits.clear * curve.noise
     falls = clear or stats.mann_kendall(values).p_down < p
+    start, end = shape.ends(curve)
     numbers = {
-        "start": shape.start_level(curve),
-        "end": curve.tail(),
+        "start": start,
+        "end": end,
         "drop": drop,
         "steps": case.last_step - case.first_step,
     }

@@ -48,6 +48,11 @@ class Limits:
     sure_rise: float = 0.50  # of the lowest loss: large whatever its share of the drop; own choice
     each: float = 0.10  # of the evaluation before: three in a row that rise by this much each need no statistics; own
     begins: float = 0.03  # of the lowest loss: both last evaluations this far and significantly above it; own choice
+    learned_by_heart: float = 0.5  # train over eval loss below which the train set is being memorised; own choice …
+    heart_fall: float = 0.2  # … while train fell by this much since the lowest evaluation; labelled runs as they grew …
+    before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
+    train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
+    heart_rise: float = 0.02  # … and the last three evaluations lie this far above it; a healthy run there: 1.7 % at its end
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
@@ -73,10 +78,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     sure = significance > limits.significance * stats.critical_rise(n) and end > low
     few = n < limits.many  # with more evaluations the noise is known, and scatter no longer passes for a rise
     gap_grows = few and gap_trend(case) < limits.trend_p and min(end, last) > low and rises_after(evals, best)
-    if not (sure or gap_grows) or diverged(case):
+    by_heart = memorises(case, evals, best, limits)
+    if not (sure or gap_grows or by_heart) or diverged(case):
         return ()
     seen = share >= limits.least_share or rise >= limits.sure_rise
     large = (rise >= limits.rise and seen) or (share >= limits.share and rise >= limits.least_rise)
+    large = large and (sure or gap_grows)
     # the decision is by medians; what is said is the lowest evaluation itself, the one whose checkpoint is to be used
     around = evals.values[max(0, best - 1) : best + 2] if n >= limits.many else evals.values[best : best + 1]
     best = max(0, best - 1) + int(np.argmin(around)) if n >= limits.many else best
@@ -93,7 +100,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if not large:
         both = float(np.min(evals.values[-2:])) if n < 40 else end
         clear = (both - low) / max(noise, 1e-300) > limits.significance * stats.critical_rise(n)
-        if clear and seen and low > 0 and both / low - 1 >= limits.begins and train_falls(case, evals, best):
+        clear = clear and low > 0 and both / low - 1 >= limits.begins and train_falls(case, evals, best)
+        if (seen and clear) or by_heart:
             return [
                 Evidence(
                     steps=steps,
@@ -116,14 +124,19 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 variant="slight",
             )
         ]
+    if train_rises(case, evals, best, limits):
+        return ()
     sharp = min(1.0, rise / (2 * limits.rise)) if rise < limits.rise else 1.0
+    before = float(evals.values[-2])  # one evaluation far above the others may be a blip: a warning until the next one
+    alone = few and not case.is_guide and before < low + limits.before * (last - low)
     tags = (evals.tag,) if case.train is None else (case.train.tag, evals.tag)
     return [
         Evidence(
             steps=steps,
             tags=tags,
             numbers=numbers,
-            confidence=0.97 if sure and rise > 2 * limits.rise else 0.7 + 0.2 * sharp * sure,
+            confidence=0.6 if alone else 0.97 if sure and rise > 2 * limits.rise else 0.7 + 0.2 * sharp * sure,
+            severity=Severity.MEDIUM if alone else None,
             variant="no_train" if case.train is None else ("" if train_falls(case, evals, best) else "level"),
         )
     ]
@@ -169,6 +182,23 @@ def rises_after(evals: Curve, best: int) -> bool:
     """The evaluations after the lowest do not merely scatter: a train loss that falls widens the gap all by itself."""
     after = evals.values[best + 1 :]
     return len(after) < 5 or stats.mann_kendall(after).p_up < 0.05
+
+
+def train_rises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
+    """The train level climbed with the eval loss, by more than its noise: whatever that is, nothing is memorised."""
+    if case.train is None:
+        return False
+    then, now = np.interp([evals.steps[best], evals.steps[-1]], case.train.steps, case.train.level)
+    return bool(now > then + max(limits.train_rise * abs(then), 2 * case.train_noise))
+
+
+def memorises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
+    """The train loss went on falling far below the eval loss, which has turned: no noise does that to both at once."""
+    low, turned = float(np.min(evals.values)), float(np.min(evals.values[-3:]))
+    if case.train is None or low <= 0 or turned < low * (1 + limits.heart_rise):
+        return False
+    then, now = case.train_at(np.array([evals.steps[best], evals.steps[-1]]))
+    return bool(0 < now < min(limits.learned_by_heart * float(evals.values[-1]), then * (1 - limits.heart_fall)))
 
 
 def diverged(case: Case) -> bool:

@@ -29,6 +29,9 @@ from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
 from tb_evalguide.rules import lr_too_low
 
 
+MEDIUM = Severity.MEDIUM
+
+
 @dataclass(frozen=True)
 class Limits:
     guide_drop: float = 0.10  # guide C3 falls by 6 %; failure-modes.md #29: 2.5–10 %
@@ -39,6 +42,7 @@ class Limits:
     sft_loss: float = (
         2.0  # fine-tuning outside the guide's model: only a loss this high can be underfitting; own choice
     )
+    settled: int = 20  # points before which no run outside the guide is more than a warning; own choice
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
@@ -55,7 +59,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if math.isnan(drop):
         return Skip(Text(N_("the loss is not positive")))
     end = curve.tail()
-    if case.evals is not None and len(case.evals) >= 2:
+    start, level = shape.ends(curve)
+    evaluated = case.evals is not None and len(case.evals) >= 2
+    if case.evals is not None and evaluated:
         end = min(end, case.evals.tail())
     limit = {"guide": limits.guide_drop, "llm-sft": limits.guide_drop, "generic": limits.generic_drop}.get(
         case.profile.id, limits.drop
@@ -68,10 +74,10 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         Evidence(
             steps=(int(curve.steps[0]), int(curve.steps[-1])),
             tags=(curve.tag,),
-            numbers={"start": shape.start_level(curve), "end": end, "drop": drop, "flat": flat},
+            numbers={"start": start, "end": min(level, end) if evaluated else level, "drop": drop, "flat": flat},
             confidence=0.85 if drop < 0.8 * limit else 0.7,
-            # outside the guide's tables a loss that still falls may yet get there: a warning, not a verdict
-            severity=Severity.MEDIUM if not case.is_guide and still_falls(curve) else None,
+            # outside the guide's tables a young run, or one that still falls, may yet get there: a warning, no verdict
+            severity=None if case.is_guide or (len(curve) >= limits.settled and not still_falls(curve)) else MEDIUM,
             variant="flat" if flat > 0.5 else "",
             rival="lr_too_low",
         )
