@@ -40,6 +40,7 @@ MIN_LOSS_POINTS = 4  # fewer points of every loss prove nothing (failure-modes.m
 # Outside the guide's own short tables, silence of the rules says little before that many points: most need more.
 MIN_HEALTHY_POINTS = 12
 MIN_HEALTHY_EVALS = 6
+LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns that well while its rate still rises can be judged
 
 
 @dataclass(frozen=True)
@@ -349,7 +350,7 @@ def missing(case: Case) -> Text | None:
             ),
             params,
         )
-    if shape.in_warmup(case):
+    if shape.in_warmup(case) and not shape.progress(case) >= LEARNED_IN_WARMUP:
         return Text(
             N_(
                 "Only the warm-up was logged (learning rate still rising at step {step}): nothing can be judged "

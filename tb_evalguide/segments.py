@@ -13,6 +13,8 @@ from tb_evalguide.model import Floats, Ints, Restart, Role, Series
 # A fresh training writes its first point where the one before it did; one that goes on starts later. Half a logging
 # interval is left for loggers that count from 0 in one version and from 1 in the next.
 FRESH_WITHIN = 0.5
+EPOCH_RESET = 0.5  # of the epoch before: rounding and several loggers never halve it; own choice
+LEAST_RESET = 0.1  # epochs; own choice
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,21 @@ def resumes(case: Case) -> tuple[Resume, ...]:
         return ()
     again = [r for r in series.restarts if not is_fresh(series, r)]
     found = {r.step: Resume(r.step, r.last_step, r.gap_seconds, r.forward) for r in again}
+    for reset in _epoch_resets(case, series):
+        found.setdefault(reset.step, reset)
     return tuple(found[step] for step in sorted(found))
+
+
+def _epoch_resets(case: Case, series: Series) -> list[Resume]:
+    """Places where the epoch falls back while the steps go on: continued on other data, or with another batch size."""
+    epoch = case.epoch
+    if epoch is None or len(series.restarts):
+        return []
+    before, after = epoch.values[:-1], epoch.values[1:]
+    back = np.flatnonzero((after < EPOCH_RESET * before) & (before - after > LEAST_RESET))
+    gaps = epoch.wall_times[back + 1] - epoch.wall_times[back]
+    steps = epoch.steps.tolist()
+    return [Resume(steps[k + 1], steps[k], float(gap), True) for k, gap in zip(back.tolist(), gaps)]
 
 
 def is_fresh(series: Series, restart: Restart) -> bool:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, shape, stats
+from tb_evalguide import remedies, segments, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
@@ -36,12 +36,14 @@ class Limits:
     short: int = 12  # points up to which single points are read as the guide's table reads them; own choice
     noise: float = 2.5  # σ of a point between start and second half: one batch that was easy is no start; own choice
     net: float = 0.02  # the loss must end at least this far above its start when the log is long; own choice
+    early: float = 0.2  # of the points: a resume that early sets the start anew; own choice
     significance: float = 3.0  # σ of the difference between the end and the lowest level; swings pass for noise here
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     train = case.train
     assert train is not None  # needs
+    train = since_early_resume(case, train, limits)
     evals = case.evals
     if len(train) <= limits.short:
         if evals is not None and len(evals) >= 3 and evals.values[-1] <= evals.values[0]:
@@ -62,6 +64,13 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if net < limits.net or not (clear or above or worse):
         return ()
     return [evidence(train, end.low_step, end.start, end.end, float(train.level.max()), 0.9)]
+
+
+def since_early_resume(case: Case, train: Curve, limits: Limits) -> Curve:
+    """The curve from the last resume within its beginning on: what was trained before that is another start."""
+    early = train.steps[min(len(train) - 1, int(limits.early * len(train)))]
+    starts = [resume.step for resume in segments.resumes(case) if resume.step <= early]
+    return train.between(starts[-1], float(train.steps[-1])) if starts else train
 
 
 def short_log(train: Curve, limits: Limits) -> Sequence[Evidence]:

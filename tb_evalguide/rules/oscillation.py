@@ -53,14 +53,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("fewer than {evals} evaluations and {points} train points"), params))
     if enough_evals:
         assert case.evals is not None
-        swings = shape.eval_rises(case.evals, limits.small)
+        swings = [r for r in shape.eval_rises(case.evals, limits.small) if not overfits(case, case.evals, r)]
         large = [r for r in swings if r.factor >= 1 + limits.large]
         # a last climb that has not come back counts as a swing only beside one that has
         back = sum(r.end is not None for r in swings)
         if (len(large) >= 2 and back >= 1) or (len(swings) >= 3 and back >= 2):
             # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate): that is
             # a fault only where it is huge, where the train loss swings with it, or where nothing is gained
-            huge = sum(r.factor >= 1 + limits.huge for r in swings) >= 2
+            huge = sum(r.factor >= 1 + limits.huge for r in swings) >= 2 and not best_at_end(case.evals)
             real = huge or train_swings(case, limits) or not shape.gained(case.evals)
             real = real and not by_design(case, case.evals, swings, limits)
             return [evidence(case.evals, swings, 0.85, limits, mild=not real)]
@@ -82,6 +82,19 @@ def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits
         before, after = np.interp(curve.steps[[swing.low, swing.peak]], lr.steps, lr.values)
         raised += bool(after > 1.2 * before)
     return raised > len(swings) / 2
+
+
+def best_at_end(evals: Curve) -> bool:
+    """The last three evaluations lie, on average, below all before them: whatever it did on the way, it got there."""
+    return bool(np.mean(evals.values[-3:]) < np.min(evals.values[:-3]))
+
+
+def overfits(case: Case, evals: Curve, rise: shape.Rise) -> bool:
+    """A last climb that stayed up while the train loss went on falling is no swing: the evaluations part from it."""
+    if rise.end is not None or case.train is None:
+        return False
+    then, now = case.train_at(evals.steps[[rise.low, len(evals) - 1]])
+    return bool(now < then - case.train_noise)
 
 
 def train_swings(case: Case, limits: Limits) -> bool:
