@@ -738,27 +738,37 @@ static void state_free(State *s) {
     free(s->found);
 }
 
-/* Puts each waiting row at the cursor of its tag's number, moves the cursors, and lets the rows go. 0 when a row does not
- * fit: the cursors are not of these rows. */
-static int scatter_rows(State *s, int64_t *cursor, size_t tags, int64_t *steps, double *values, double *walls,
-                        int64_t *orders, size_t total) {
-    for (size_t k = 0; k < s->row_count; k++) {
+/* How many eight-byte words gather_rows writes. */
+static size_t gathered_size(const State *s) { return (size_t)s->numbers + 1 + 4 * s->row_count; }
+
+/* Writes the waiting rows grouped by tag, and lets them go: where each tag's begin, and where the last one's end; then all
+ * steps, all values, all wall times and all orders. */
+static void gather_rows(State *s, int64_t *starts) {
+    size_t count = s->row_count, tags = (size_t)s->numbers;
+    int64_t *steps = starts + tags + 1, *orders = steps + 3 * count, begin = 0;
+    double *values = (double *)(steps + count), *walls = values + count;
+    int64_t *cursor = starts + 1; /* each begins where its tag's rows do, and ends where the next one's do */
+    starts[0] = 0;
+    for (size_t k = 0; k < s->tag_count; k++) {
+        if (s->tags[k].number >= 0) cursor[s->tags[k].number] = s->tags[k].waiting;
+        s->tags[k].waiting = 0;
+    }
+    for (size_t k = 0; k < tags; k++) {
+        int64_t size = cursor[k];
+        cursor[k] = begin;
+        begin += size;
+    }
+    for (size_t k = 0; k < count; k++) {
         const Row *row = &s->rows[k];
-        int32_t number = s->tags[row->tag].number;
-        if ((uint64_t)number >= tags) return 0;
-        int64_t at = cursor[number];
-        if (at < 0 || (uint64_t)at >= total) return 0;
-        cursor[number] = at + 1;
+        int64_t at = cursor[s->tags[row->tag].number]++;
         steps[at] = row->step;
         values[at] = row->value;
         walls[at] = row->wall_time;
         orders[at] = s->first_order + row->order;
     }
-    for (size_t k = 0; k < s->tag_count; k++) s->tags[k].waiting = 0;
     free(s->rows);
     s->rows = NULL;
     s->row_count = s->row_room = 0;
-    return 1;
 }
 
 #ifndef SCAN_FUZZ
@@ -874,33 +884,21 @@ static PyObject *scanner_waiting(PyObject *self, PyObject *unused) {
     return PyLong_FromSize_t(((Scanner *)self)->state.row_count);
 }
 
-static PyObject *scanner_counts(PyObject *self, PyObject *args) {
+static PyObject *scanner_take(PyObject *self, PyObject *unused) {
     State *s = &((Scanner *)self)->state;
-    unsigned long long address;
-    Py_ssize_t tags;
-    if (!PyArg_ParseTuple(args, "Kn", &address, &tags)) return NULL;
-    if (tags < s->numbers) { PyErr_SetString(PyExc_ValueError, "more tags than counts"); return NULL; }
-    int64_t *counts = (int64_t *)(uintptr_t)address;
-    for (size_t k = 0; k < s->tag_count; k++)
-        if (s->tags[k].number >= 0) counts[s->tags[k].number] = s->tags[k].waiting;
-    Py_RETURN_NONE;
-}
-
-static PyObject *scanner_scatter(PyObject *self, PyObject *args) {
-    State *s = &((Scanner *)self)->state;
-    unsigned long long cursor, steps, values, walls, orders;
-    Py_ssize_t tags, total;
-    int fine;
-    if (!PyArg_ParseTuple(args, "KnKKKKn", &cursor, &tags, &steps, &values, &walls, &orders, &total)) return NULL;
+    (void)unused;
     if (s->busy) { PyErr_SetString(PyExc_RuntimeError, "a scanner serves one thread at a time"); return NULL; }
+    size_t words = gathered_size(s);
+    if (words > PY_SSIZE_T_MAX / 8) return PyErr_NoMemory();
+    PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(words * 8));
+    if (!out) return NULL;
+    int64_t *starts = (int64_t *)PyBytes_AsString(out); /* behind the four words of an object's head: aligned */
     s->busy = 1;
     Py_BEGIN_ALLOW_THREADS
-    fine = scatter_rows(s, (int64_t *)(uintptr_t)cursor, (size_t)tags, (int64_t *)(uintptr_t)steps,
-                        (double *)(uintptr_t)values, (double *)(uintptr_t)walls, (int64_t *)(uintptr_t)orders, (size_t)total);
+    gather_rows(s, starts);
     Py_END_ALLOW_THREADS
     s->busy = 0;
-    if (!fine) { PyErr_SetString(PyExc_ValueError, "rows do not fit the columns"); return NULL; }
-    Py_RETURN_NONE;
+    return Py_BuildValue("Ni", out, (int)s->numbers);
 }
 
 static PyObject *scanner_mark_text(PyObject *self, PyObject *tag) {
@@ -932,14 +930,11 @@ static PyObject *module_crc32c(PyObject *module, PyObject *data) {
     return PyLong_FromUnsignedLong(crc32c((const uint8_t *)bytes, (size_t)size));
 }
 
-/* `counts` and `scatter` take the addresses of NumPy arrays, because the stable ABI of Python 3.10 has no buffer protocol.
- * They are called by CompiledScanner in sources/scan.py only, which keeps the arrays and has checked their layout. */
 static PyMethodDef scanner_methods[] = {
     {"scan", scanner_scan, METH_VARARGS, "scan(data, stop, left, order, check_crc, file, offset): the records of data[:stop], and on from file"},
     {"add", scanner_add, METH_VARARGS, "add(tag, step, value, wall_time, order): one more row; the tag's number"},
     {"waiting", scanner_waiting, METH_NOARGS, "waiting(): rows that were not scattered yet"},
-    {"counts", scanner_counts, METH_VARARGS, "counts(address, tags): waiting rows by tag number"},
-    {"scatter", scanner_scatter, METH_VARARGS, "scatter(cursor, tags, steps, values, walls, orders, total)"},
+    {"take", scanner_take, METH_NOARGS, "take(): the waiting rows grouped by tag, as gather_rows writes them, and the number of tags"},
     {"mark_text", scanner_mark_text, METH_O, "mark_text(tag): the tag holds texts"},
     {NULL, NULL, 0, NULL},
 };

@@ -7,7 +7,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -206,6 +205,10 @@ _ARGUMENT_TAGS = ("args/text_summary", "args")
 _MODEL_TAGS = ("model_config/text_summary", "model_config")
 
 
+# How the first event of nearly every file goes on after its wall time (field 1, nine bytes).
+_VERSION = b"\x1a\x0dbrain.Event:2"
+
+
 def _tell(told: _Told, data: wire.Data, event: wire.Event, order: int) -> bool:
     """Takes in what an event says beside scalars; harmless to repeat for an event without text.
 
@@ -368,8 +371,11 @@ class EventFileReader:
     def refresh(self) -> bool:
         """Reads what is new since the last look; True when anything changed. Of a deleted file, what was read stays."""
         try:
-            with closing(self._open()) as file:
+            file = self._open()
+            try:
                 return self._look(file)
+            finally:
+                file.close()
         except FileNotFoundError:
             if self._size or self._trouble:
                 return False
@@ -467,7 +473,9 @@ class EventFileReader:
         undecodable = result.bad
         for order, start, stop in result.specials:
             record = bytes(buffer[start:stop])
-            if not _tell(self._told, record, wire.parse_event(record, 0, len(record)), order):
+            if record[9:] == _VERSION and record[0] == 9:
+                self._told.file_version = self._told.file_version or "brain.Event:2"
+            elif not _tell(self._told, record, wire.parse_event(record, 0, len(record)), order):
                 undecodable = [*undecodable, result.shift + start - HEADER]
         for position in sorted(undecodable):
             self._note(base + position, _UNDECODABLE, 0)
@@ -612,25 +620,8 @@ class EventFileReader:
         base = self._base
         if base is not None and not self._scanner.waiting():
             return
-        count = len(self._tags)
-        old_sizes = np.zeros(count, np.int64)
-        if base is not None:
-            old_sizes[: len(base.starts) - 1] = np.diff(base.starts)
-        sizes = old_sizes + self._scanner.counts(count)
-        starts = np.zeros(count + 1, np.int64)
-        np.cumsum(sizes, out=starts[1:])
-        total = int(starts[-1])
-        columns = (np.empty(total, np.int64), np.empty(total), np.empty(total), np.empty(total, np.int64))
-        if base is not None and len(base.all_steps):
-            known = len(base.starts) - 1
-            moved = np.arange(len(base.all_steps)) + np.repeat(starts[:known] - base.starts[:-1], old_sizes[:known])
-            for column, old in zip(columns, (base.all_steps, base.all_values, base.all_wall_times, base.all_order)):
-                column[moved] = old
-        cursor = starts[:-1] + old_sizes
-        self._scanner.scatter(cursor, columns)
-        for column in (*columns, starts):
-            column.setflags(write=False)
-        self._base = Scalars(tuple(self._tags), starts, *columns)
+        new = self._scanner.take()
+        self._base = Scalars(tuple(self._tags), *(_joined(base, new) if base is not None and base.names else new))
 
     def _data(self) -> EventFileData:
         told = self._told
@@ -679,6 +670,27 @@ class EventFileReader:
         if self._trouble is not None:
             notes.append(self._trouble)
         return tuple(notes)
+
+
+def _joined(old: Scalars, new: scan.Grouped) -> scan.Grouped:
+    """The rows of both, the new ones behind the old ones of their tag; `new` knows all tags of `old`, perhaps more."""
+    old_sizes, new_sizes = np.zeros_like(new.starts[1:]), np.diff(new.starts)
+    old_sizes[: len(old)] = np.diff(old.starts)
+    starts = np.zeros_like(new.starts)
+    np.cumsum(old_sizes + new_sizes, out=starts[1:])
+    begins = starts[:-1]
+    old_at = np.arange(old.starts[-1]) + np.repeat(begins - (np.cumsum(old_sizes) - old_sizes), old_sizes)
+    new_at = np.arange(new.starts[-1]) + np.repeat(begins + old_sizes - new.starts[:-1], new_sizes)
+    columns = []
+    olds = (old.all_steps, old.all_values, old.all_wall_times, old.all_order)
+    for before, after in zip(olds, new[1:]):
+        column = np.empty(starts[-1], after.dtype)
+        column[old_at], column[new_at] = before, after
+        columns.append(column)
+    joined = scan.Grouped(starts, *columns)
+    for column in joined:
+        column.setflags(write=False)
+    return joined
 
 
 def _without(tags: Scalars, names: set[str]) -> Scalars:

@@ -119,6 +119,14 @@ def crc32c_rows(rows: Bytes) -> Words:
     return _words(joined[:, 0] ^ np.uint32(0xFFFFFFFF))
 
 
+def cut(view: Bytes, starts: npt.NDArray[np.int64], length: int) -> Bytes:
+    """(n, length): view[start:start + length] of every start; length at least 1, every span inside the view."""
+    # Overlapping spans as elements of their own type: no (n, length) index, which would be eight times the result.
+    spans = np.ndarray((len(view) - length + 1,), np.dtype((np.void, length)), view, strides=(1,))
+    rows: Bytes = spans[starts].view(np.uint8).reshape(-1, length)
+    return rows
+
+
 def crc32c_each(view: Bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Words:
     """CRC32C of view[start:start + length] for each pair; every length at least 4.
 
@@ -127,14 +135,15 @@ def crc32c_each(view: Bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray
     """
     out = np.empty(len(starts), np.uint32)
     widths = -(-lengths // 32) * 32
+    if len(starts) and int((starts + lengths - widths).min()) < 0:  # the zeros in front would begin before the view
+        view, starts = np.concatenate((np.zeros(32, np.uint8), view)), starts + 32
     for width in np.unique(widths).tolist():
         members = np.flatnonzero(widths == width)
-        block = max(1, (1 << 21) // width)  # the matrix and its temporaries stay in a few megabytes
+        block = max(1, (1 << 19) // width)  # the matrix and its temporaries stay in the cache
         for begin in range(0, len(members), block):
             part = members[begin : begin + block]
             ahead = width - lengths[part]
-            at = (starts[part] - ahead)[:, None] + np.arange(width)
-            matrix = view[np.maximum(at, 0)]
+            matrix = cut(view, starts[part] - ahead, width)
             matrix[np.arange(width) < ahead[:, None]] = 0
             rows = np.arange(len(part))
             for k in range(4):

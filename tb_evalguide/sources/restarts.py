@@ -119,11 +119,13 @@ def resolve(
     files: Sequence[EventFileData], run: str = ""
 ) -> tuple[Mapping[str, Series], tuple[tuple[ReadNote, ...], ...]]:
     """Series by tag, and for each file the notes on restarts that belong to it."""
+    holders = _needing_work(files)
+    if not holders:
+        return SeriesTable(run, files, {}), ((),) * len(files)
     groups = _parallel_groups(files)
     notes: list[list[ReadNote]] = [[] for _ in files]
     resolved: dict[str, Series] = {}
     backs: list[_Back] = []
-    holders = _needing_work(files)
     for tag, members in holders.items():
         series, found, told = _resolve_tag(tag, run, [(k, files[k]) for k in members], groups, files)
         resolved[tag] = series

@@ -7,19 +7,31 @@ reader, which skips their images without loading them.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from tb_evalguide.sources import records, wire
-from tb_evalguide.sources.records import FOOTER, HEADER, MAX_LENGTH, crc32c_each, header_crc, mask_all, unpack_header
+from tb_evalguide.sources.records import (
+    FOOTER,
+    HEADER,
+    MAX_LENGTH,
+    crc32c_each,
+    cut,
+    header_crc,
+    mask_all,
+    unpack_header,
+)
 
 LARGE = 1 << 12  # a longer record is parsed lazily; a scalar event has under 100 bytes, a histogram about 10,000
-ROW = np.dtype([("tag", "<i8"), ("step", "<i8"), ("value", "<f8"), ("wall_time", "<f8"), ("order", "<i8")])
+FIELDS = ("tag", "step", "value", "wall_time", "order")
+ROW = np.dtype(list(zip(FIELDS, ("<i8", "<i8", "<f8", "<f8", "<i8"))))
 Rows = npt.NDArray[Any]
-Columns = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]
+Integers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64]
 
 # Why a scan stopped, at `Result.pos`.
 END = 0  # everything that is complete was read
@@ -28,8 +40,7 @@ BAD_HEADER = 2  # no valid header
 BAD_DATA = 3  # a valid header, but the data does not fit its CRC
 
 
-@dataclass
-class Result:
+class Result(NamedTuple):
     """What one window held."""
 
     new_tags: list[bytes]  # tags met for the first time; their numbers follow those known before
@@ -44,8 +55,18 @@ class Result:
     shift: int  # where the window that the specials lie in starts; above 0 when the scanner read on by itself
 
 
+class Grouped(NamedTuple):
+    """Rows grouped by tag, in write order within a tag; tag `k` has the rows starts[k]:starts[k + 1]. Read-only."""
+
+    starts: Integers  # (tags + 1,)
+    steps: Integers  # these four: (rows,)
+    values: Numbers
+    wall_times: Numbers
+    order: Integers
+
+
 class Scanner(Protocol):
-    """Reads one file's windows in turn, knows its tags, and keeps the rows until they are scattered."""
+    """Reads one file's windows in turn, knows its tags, and keeps the rows until they are taken."""
 
     window: int
 
@@ -62,13 +83,10 @@ class Scanner(Protocol):
         """One more row, of a long record that the reader read itself; the tag's number, which may be new."""
 
     def waiting(self) -> int:
-        """How many rows were not scattered yet."""
+        """How many rows were not taken yet."""
 
-    def counts(self, tags: int) -> npt.NDArray[np.int64]:
-        """The waiting rows of each tag, by number."""
-
-    def scatter(self, cursor: npt.NDArray[np.int64], columns: Columns) -> None:
-        """Puts each waiting row at its tag's cursor in (steps, values, wall times, orders), and moves the cursors."""
+    def take(self) -> Grouped:
+        """The waiting rows, which then wait no more, under the numbers of all tags so far."""
 
     def mark_text(self, tag: bytes) -> None:
         """Says that `tag` holds texts: the reader saw its metadata in a long record."""
@@ -173,37 +191,33 @@ def _tensor_template(data: bytes, pos: int, end: int) -> tuple[int, str]:
     return a, dtype
 
 
+_FEW = 16  # so few records are read faster one by one; between images a window holds no more
+
+
 class NumpyScanner:
     """Frames once, groups records of equal length, checks one template a group, decodes each group as a matrix."""
 
-    window = 1 << 21
+    window = 1 << 20
     _ATTEMPTS = 32  # templates tried per group before the rest is read one by one
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
-        self._chunks: list[Rows] = []
+        self._rows = _Rows()
 
     def _number(self, tag: bytes) -> int:
         return self._numbers.setdefault(tag, len(self._numbers))
 
     def add(self, tag: bytes, step: int, value: float, wall_time: float, order: int) -> int:
         number = self._number(tag)
-        self._chunks.append(np.array([(number, step, value if value == value else np.nan, wall_time, order)], ROW))
+        self._rows.append(np.array([(number, step, value if value == value else np.nan, wall_time, order)], ROW))
         return number
 
     def waiting(self) -> int:
-        return sum(map(len, self._chunks))
+        return self._rows.count
 
-    def counts(self, tags: int) -> npt.NDArray[np.int64]:
-        total = np.zeros(tags, np.int64)
-        for rows in self._chunks:
-            total += np.bincount(rows["tag"], minlength=tags)
-        return total
-
-    def scatter(self, cursor: npt.NDArray[np.int64], columns: Columns) -> None:
-        chunks, self._chunks = self._chunks, []
-        while chunks:
-            _scatter(chunks.pop(0), cursor, columns)  # lets go of each chunk once it is spread out
+    def take(self) -> Grouped:
+        rows, self._rows = self._rows, _Rows()
+        return rows.grouped(len(self._numbers))
 
     def mark_text(self, tag: bytes) -> None:
         """Nothing to remember: every text event is given to the reader."""
@@ -224,10 +238,13 @@ class NumpyScanner:
             if len(wrong):
                 pos, status = int(starts[wrong[0]]) - HEADER, BAD_DATA
                 starts, lengths = starts[: wrong[0]], lengths[: wrong[0]]
-        groups = [(int(length), np.flatnonzero(lengths == length)) for length in np.unique(lengths)]
-        collected = _Collected(view, data, starts, order)
-        for length, members in groups:
-            self._decode(collected, length, members)
+        collected = _Collected(view, data, starts, order, self._numbers)
+        if len(starts) <= _FEW:
+            for member, length in enumerate(lengths.tolist()):
+                collected.single(member, length)
+        else:
+            for length in np.unique(lengths).tolist():
+                self._decode(collected, length, np.flatnonzero(lengths == length))
         return self._result(collected, pos, status, order)
 
     def _decode(self, out: _Collected, length: int, members: npt.NDArray[np.intp]) -> None:
@@ -254,17 +271,17 @@ class NumpyScanner:
             rows = rows[np.argsort(rows["order"], kind="stable")]
         new: list[bytes] = []
         if len(rows):
-            local, first, inverse = np.unique(rows["tag"], return_index=True, return_inverse=True)
-            numbers = np.empty(len(local), np.int64)
-            for k in np.argsort(first, kind="stable"):
-                tag = out.tags[int(local[k])]
-                if tag not in self._numbers:
-                    new.append(tag)
-                numbers[k] = self._number(tag)
-            rows["tag"] = numbers[inverse]
+            fresh = np.flatnonzero(rows["tag"] < 0)
+            if len(fresh):  # numbered in the order in which they come
+                found, first, inverse = np.unique(~rows["tag"][fresh], return_index=True, return_inverse=True)
+                numbers = np.empty(len(found), np.int64)
+                for k in np.argsort(first):
+                    new.append(out.new[found[k]])
+                    numbers[k] = self._number(new[-1])
+                rows["tag"][fresh] = numbers[inverse]
             values = rows["value"]
             values[np.isnan(values)] = np.nan  # one NaN: the bits of a NaN carry no meaning here
-            self._chunks.append(rows)
+            self._rows.append(rows)
         count = len(out.starts)
         bad = sorted(out.bad)
         first_wall, last_wall = out.wall_times(bad)
@@ -272,30 +289,65 @@ class NumpyScanner:
                       count, first_wall, last_wall, -1, 0)  # fmt: skip
 
 
-def _scatter(rows: Rows, cursor: npt.NDArray[np.int64], columns: Columns) -> None:
-    """Puts each row at its tag's cursor in (steps, values, wall times, orders), and moves the cursors."""
-    if not len(rows):
-        return
-    index = np.argsort(rows["tag"], kind="stable")
-    tags = rows["tag"][index]
-    begins = np.flatnonzero(np.r_[True, tags[1:] != tags[:-1]])
-    sizes = np.diff(np.r_[begins, len(tags)])
-    at = np.arange(len(tags)) - np.repeat(begins, sizes) + np.repeat(cursor[tags[begins]], sizes)
-    for column, name in zip(columns, ("step", "value", "wall_time", "order")):
-        column[at] = rows[name][index]
-    cursor[tags[begins]] += sizes
+_IN_PLACE = 1 << 18  # rows; shorter columns move to a much larger place: growing by small steps leaves holes in memory
+
+
+class _Rows:
+    """Rows that wait, a column for each field: a column can be let go when the next one is asked for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        kinds = ("<i4", "<i8", "<f8", "<f8", "<i8")
+        self._columns: list[npt.NDArray[Any]] = [np.empty(0, kind) for kind in kinds]
+
+    def append(self, rows: Rows) -> None:
+        begin, self.count = self.count, self.count + len(rows)
+        if self.count > len(self._columns[0]):
+            self._grow(begin)
+        for column, name in zip(self._columns, FIELDS):
+            column[begin : self.count] = rows[name]
+
+    def _grow(self, filled: int) -> None:
+        if len(self._columns[0]) >= _IN_PLACE:
+            for column in self._columns:
+                # Nobody has a view of it. The system moves the pages, and never holds them twice.
+                column.resize(self.count + self.count // 8, refcheck=False)
+            return
+        room = 8 * self.count if filled else self.count  # of one window, often all there is; else memory yet untouched
+        for k, column in enumerate(self._columns):
+            self._columns[k] = np.empty(room, column.dtype)
+            self._columns[k][:filled] = column[:filled]
+
+    def grouped(self, tags: int) -> Grouped:
+        """The rows grouped by the numbers of their tags; they are here no more."""
+        numbers = self._columns.pop(0)[: self.count]
+        starts = np.zeros(tags + 1, np.int64)
+        np.cumsum(np.bincount(numbers, minlength=tags), out=starts[1:])
+        if tags <= 1 << 15:
+            numbers = numbers.astype(np.int16)  # sorted in linear time
+        index = np.argsort(numbers, kind="stable")
+        del numbers
+        columns: list[npt.NDArray[Any]] = [starts]
+        while self._columns:
+            columns.append(self._columns.pop(0)[index])
+        for column in columns:
+            column.setflags(write=False)
+        return Grouped(*columns)
 
 
 def _data_fits(
     view: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
     """For each record, whether its data fits the CRC behind it."""
-    stored = np.ascontiguousarray(view[(starts + lengths)[:, None] + np.arange(FOOTER)]).view("<u4")[:, 0]
+    stored = cut(view, starts + lengths, FOOTER).view("<u4")[:, 0]
     crcs = np.empty(len(starts), np.uint32)
-    short = lengths < 4
-    crcs[~short] = crc32c_each(view, starts[~short], lengths[~short])
-    for k in np.flatnonzero(short):
-        crcs[k] = records.crc32c(bytes(view[starts[k] : starts[k] + lengths[k]]))
+    alone = lengths < 4
+    if len(starts) <= _FEW:
+        alone |= lengths <= 128
+    if not alone.all():
+        crcs[~alone] = crc32c_each(view, starts[~alone], lengths[~alone])
+    for k in np.flatnonzero(alone):
+        crcs[k] = records.crc32c(view[starts[k] : starts[k] + lengths[k]].tobytes())
     fits: npt.NDArray[np.bool_] = mask_all(crcs) == stored
     return fits
 
@@ -335,18 +387,23 @@ def _frame(data: bytearray, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArr
 class _Collected:
     """What the groups of one window yield."""
 
-    def __init__(self, view: npt.NDArray[np.uint8], data: bytearray, starts: npt.NDArray[np.int64], order: int) -> None:
-        self.view, self.data, self.starts, self.order = view, data, starts, order
+    def __init__(
+        self, view: npt.NDArray[np.uint8], data: bytearray, starts: Integers, order: int, numbers: Mapping[bytes, int]
+    ) -> None:
+        self.view, self.data, self.starts, self.order, self._numbers = view, data, starts, order, numbers
         self.rows: list[Rows] = []
-        self.tags: list[bytes] = []
-        self._local: dict[bytes, int] = {}
+        self.new: list[bytes] = []  # tags without a number; the rows of new[k] have the number ~k until they get one
+        self._news: dict[bytes, int] = {}
         self.specials: list[tuple[int, int, int]] = []
         self.bad: list[int] = []
+        self._walls: dict[int, float] = {}  # of the records that were read one by one
 
-    def local(self, tag: bytes) -> int:
-        number = self._local.setdefault(tag, len(self.tags))
-        if number == len(self.tags):
-            self.tags.append(tag)
+    def number(self, tag: bytes) -> int:
+        number = self._numbers.get(tag)
+        if number is None:
+            number = self._news.setdefault(tag, ~len(self.new))
+            if number == ~len(self.new):
+                self.new.append(tag)
         return number
 
     def record(self, member: Any, length: int) -> bytes:
@@ -362,20 +419,21 @@ class _Collected:
         except wire.WireError:
             self.bad.append(int(member))
             return
+        self._walls[int(member)] = event.wall_time
         order = self.order + int(member)
         if special:
             start = int(self.starts[member])
             self.specials.append((order, start, start + length))
         if found:
             self.rows.append(
-                np.array([(self.local(tag), event.step, number, event.wall_time, order) for tag, number in found], ROW)
+                np.array([(self.number(tag), event.step, number, event.wall_time, order) for tag, number in found], ROW)
             )
 
     def matrix(
         self, members: npt.NDArray[np.intp], length: int, first: bytes, template: _Template
     ) -> npt.NDArray[np.bool_]:
         """Decodes the records that fit the template; True where one did."""
-        matrix = self.view[self.starts[members][:, None] + np.arange(length)]
+        matrix = cut(self.view, self.starts[members], length)
         fixed = np.full(length, 0xFF, np.uint8)
         if template.wall >= 0:
             fixed[template.wall : template.wall + 8] = 0
@@ -403,7 +461,7 @@ class _Collected:
         return matched
 
     def _tag_column(self, tags: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-        """Local numbers of the tags in the rows of a matrix: a few common tags by comparison, many by sorting."""
+        """Numbers of the tags in the rows of a matrix: a few common tags by comparison, many by sorting."""
         out = np.empty(len(tags), np.int64)
         rest = np.arange(len(tags))
         for _ in range(8):
@@ -411,12 +469,12 @@ class _Collected:
                 return out
             tag = tags[rest[0]]
             same = (tags[rest] == tag).all(axis=1)
-            out[rest[same]] = self.local(tag.tobytes())
+            out[rest[same]] = self.number(tag.tobytes())
             rest = rest[~same]
         if len(rest):
             keys = np.ascontiguousarray(tags[rest]).view(np.dtype((np.void, tags.shape[1])))[:, 0]
             unique, inverse = np.unique(keys, return_inverse=True)
-            out[rest] = np.array([self.local(key.tobytes()) for key in unique], np.int64)[inverse]
+            out[rest] = np.array([self.number(key.tobytes()) for key in unique], np.int64)[inverse]
         return out
 
     def wall_times(self, bad: list[int]) -> tuple[float, float]:
@@ -434,6 +492,8 @@ class _Collected:
         return first, last
 
     def _wall_time(self, member: int) -> float:
+        if member in self._walls:
+            return self._walls[member]
         start = int(self.starts[member])
         length = int.from_bytes(self.data[start - HEADER : start - HEADER + 8], "little")
         return wire.parse_event(bytes(self.data[start : start + length]), 0, length).wall_time
@@ -455,14 +515,16 @@ if not os.environ.get("TB_EVALGUIDE_PURE"):
         compiled = None
 
 
+_SEED = int.from_bytes(os.urandom(8), "little")  # secret: tags of a hostile log cannot be chosen to collide
+
+
 class CompiledScanner:
     """The C scan (tb_evalguide/_scan.c)."""
 
     window = 1 << 20
 
     def __init__(self) -> None:
-        # A secret seed: tags of a hostile log cannot be chosen to collide.
-        self._scanner = compiled.Scanner(int.from_bytes(os.urandom(8), "little"))
+        self._scanner = compiled.Scanner(_SEED)
 
     def add(self, tag: bytes, step: int, value: float, wall_time: float, order: int) -> int:
         return int(self._scanner.add(tag, step, value, wall_time, order))
@@ -470,13 +532,13 @@ class CompiledScanner:
     def waiting(self) -> int:
         return int(self._scanner.waiting())
 
-    def counts(self, tags: int) -> npt.NDArray[np.int64]:
-        total = np.zeros(tags, np.int64)
-        self._scanner.counts(_address(total), tags)
-        return total
-
-    def scatter(self, cursor: npt.NDArray[np.int64], columns: Columns) -> None:
-        self._scanner.scatter(_address(cursor), len(cursor), *map(_address, columns), min(map(len, columns)))
+    def take(self) -> Grouped:
+        data, tags = self._scanner.take()
+        words = np.frombuffer(data, np.int64)
+        rows = (len(words) - tags - 1) // 4
+        columns = words[tags + 1 :]
+        floats = columns[rows : 3 * rows].view(np.float64)
+        return Grouped(words[: tags + 1], columns[:rows], floats[:rows], floats[rows:], columns[3 * rows :])
 
     def mark_text(self, tag: bytes) -> None:
         self._scanner.mark_text(tag)
@@ -490,14 +552,7 @@ class CompiledScanner:
     def scan(
         self, data: bytearray, stop: int, left: int, order: int, check_crc: bool, file: int = -1, offset: int = 0
     ) -> Result:
-        return Result(*self._scanner.scan(data, stop, left, order, check_crc, file, offset))
-
-
-def _address(array: npt.NDArray[Any]) -> int:
-    """Where the elements of an 8-byte column lie."""
-    if not (array.flags.c_contiguous and array.flags.writeable and array.itemsize == 8):
-        raise ValueError("not a column that C may write")
-    return int(array.__array_interface__["data"][0])
+        return Result._make(self._scanner.scan(data, stop, left, order, check_crc, file, offset))
 
 
 def new_scanner() -> Scanner:

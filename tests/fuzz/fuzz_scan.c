@@ -85,18 +85,20 @@ static void run(const uint8_t *data, size_t size) {
     state_free(&reading);
 #endif
 
-    size_t count = whole.row_count;
-    int64_t *cursor = calloc((size_t)whole.numbers + 1, sizeof *cursor);
-    int64_t *steps = malloc((count + 1) * 8), *orders = malloc((count + 1) * 8);
-    double *values = malloc((count + 1) * 8), *walls = malloc((count + 1) * 8);
-    REQUIRE(cursor && steps && orders && values && walls);
-    for (size_t k = 0; k < whole.tag_count; k++)
-        if (whole.tags[k].number >= 0) cursor[whole.tags[k].number + 1] = whole.tags[k].waiting;
-    for (int32_t k = 0; k < whole.numbers; k++) cursor[k + 1] += cursor[k];
-    REQUIRE(cursor[whole.numbers] == (int64_t)count);
-    REQUIRE(scatter_rows(&whole, cursor, (size_t)whole.numbers, steps, values, walls, orders, count));
-    REQUIRE(whole.row_count == 0);
-    free(cursor); free(steps); free(orders); free(values); free(walls);
+    size_t count = whole.row_count, tags = (size_t)whole.numbers;
+    int64_t *starts = malloc(gathered_size(&whole) * 8), *steps = starts + tags + 1;
+    Row *rows = malloc((count + 1) * sizeof *rows);
+    REQUIRE(starts && rows);
+    if (count) memcpy(rows, whole.rows, count * sizeof *rows);
+    gather_rows(&whole, starts);
+    REQUIRE(whole.row_count == 0 && starts[0] == 0 && starts[tags] == (int64_t)count);
+    for (size_t k = 0; k < tags; k++) REQUIRE(starts[k] < starts[k + 1]);
+    for (size_t k = 0; k < count; k++) { /* the next row of its tag: the start moves on */
+        int64_t at = starts[whole.tags[rows[k].tag].number]++;
+        REQUIRE(steps[at] == rows[k].step && memcmp(steps + count + at, &rows[k].value, 8) == 0);
+        REQUIRE(memcmp(steps + 2 * count + (size_t)at, &rows[k].wall_time, 8) == 0 && steps[3 * count + (size_t)at] == whole.first_order + rows[k].order);
+    }
+    free(starts); free(rows);
 
     for (size_t pos = (size_t)out.pos; ;) {
         int64_t found = find_header(bytes, pos, size);

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
@@ -185,6 +184,13 @@ def test_a_million_records(tmp_path, tensor_typed):
     assert_same(fast, slow)
 
 
+@pytest.mark.parametrize("records", [1, 100, 5000])
+def test_rows_that_outgrow_their_room(both, monkeypatch, records):
+    """The NumPy scan keeps its rows in columns that grow in place."""
+    monkeypatch.setattr(scan, "_IN_PLACE", 64)
+    both(log(*[event for k in range(3) for event in curve(f"t{k}", range(records))]))
+
+
 def test_very_many_tags(both):
     data = log(*[event for k in range(30) for name in (f"layer{k}", f"layer{k}/w") for event in curve(name, range(4))])
     both(data * 3)
@@ -219,22 +225,18 @@ class TestTheDoorToC:
         result = scan.Result(*scan.compiled.Scanner(1).scan(data, whole, whole + 50, 0, True, 999_999, 0))
         assert (result.pos, result.events, result.status) == (whole, 101, scan.END)
 
-    def test_columns(self):
+    def test_rows_are_taken_once_and_read_only(self):
         scanner = scan.CompiledScanner()
+        assert [len(column) for column in scanner.take()] == [1, 0, 0, 0, 0]
         scanner.add(b"a", 1, 2.0, 3.0, 4)
         scanner.add(b"b", 5, float("nan"), 7.0, 8)
-        assert scanner.waiting() == 2 and scanner.counts(2).tolist() == [1, 1]
-        with pytest.raises(ValueError, match="more tags"):
-            scanner.counts(1)
-        columns = (np.empty(1, np.int64), np.empty(1), np.empty(1), np.empty(1, np.int64))
-        with pytest.raises(ValueError, match="do not fit"):
-            scanner.scatter(np.array([0, 1]), columns)
-        with pytest.raises(ValueError, match="do not fit"):
-            scanner.scatter(np.array([-1, 0]), columns)
-        with pytest.raises(ValueError, match="not a column"):
-            scanner.scatter(np.zeros(4, np.int64)[::2], columns)
-        with pytest.raises(ValueError, match="not a column"):
-            scanner.scatter(np.zeros(2, np.int32), columns)
+        assert scanner.waiting() == 2
+        first = scanner.take()
+        assert [column.tolist() for column in first][:2] == [[0, 1, 2], [1, 5]] and first.order.tolist() == [4, 8]
+        assert scanner.waiting() == 0 and not any(column.flags.writeable for column in first)
+        scanner.add(b"b", 9, 10.0, 11.0, 2**40)
+        second = scanner.take()
+        assert [column.tolist() for column in second] == [[0, 0, 1], [9], [10.0], [11.0], [2**40]]
 
     def test_modules_functions(self):
         with pytest.raises(ValueError, match="outside"):
