@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tb_evalguide import shape
+from tb_evalguide import shape, stats
 from tb_evalguide.case import Case
 from tb_evalguide.checklist import checklist, signals
 from tb_evalguide.checkpoints import rank
@@ -40,7 +40,8 @@ MIN_LOSS_POINTS = 4  # fewer points of every loss prove nothing (failure-modes.m
 # Outside the guide's own short tables, silence of the rules says little before that many points: most need more.
 MIN_HEALTHY_POINTS = 12
 MIN_HEALTHY_EVALS = 6
-LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns that well while its rate still rises can be judged
+MIN_PLAIN_POINTS = 8  # train points, where both losses fall to less than half (two readers called such a run healthy)
+LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
 
 @dataclass(frozen=True)
@@ -335,6 +336,7 @@ def missing(case: Case) -> Text | None:
             {"count": best, "need": MIN_LOSS_POINTS},
         )
     short = points["train"] < MIN_HEALTHY_POINTS and max(points["eval"], points["metric"]) < MIN_HEALTHY_EVALS
+    short = short and not fell_plainly(case)
     if short and not case.is_guide and points["reward"] < MIN_HEALTHY_POINTS:
         params = {
             "train": points["train"],
@@ -359,6 +361,15 @@ def missing(case: Case) -> Text | None:
             {"step": case.last_step},
         )
     return None
+
+
+def fell_plainly(case: Case) -> bool:
+    """Few points, but both losses fell to less than half: that much is no accident of noise."""
+    train, evals = case.train, case.evals
+    if train is None or evals is None or len(train) < MIN_PLAIN_POINTS or len(evals) < 2:
+        return False
+    ends = ((train.head(), train.tail(0.1, 2)), (float(evals.values[0]), float(evals.values[-1])))
+    return all(0 < end < start / 2 for start, end in ends) and stats.mann_kendall(train.values).p_down < 0.01
 
 
 def healthy_headline(case: Case, found: Sequence[Finding]) -> Text:

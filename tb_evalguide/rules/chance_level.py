@@ -27,6 +27,7 @@ from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.roles.names import words_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Limits:
     two: float = 0.16  # … but of 1/2 less: 62 % right between two classes is not guessing
     falls: float = 0.01  # of ln(k), over the later half: a loss that passes chance on its way down does not stay there
     points: int = 3  # failure-modes.md #5
+    toss: float = 0.003  # of ln 2, without accuracy or number of classes; own choice
+    toss_points: int = 10  # own choice
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
@@ -43,7 +46,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if curve is None or len(curve) < limits.points:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": limits.points}))
     classes = stated_classes(case)
-    accuracy = case.curve(Role.EVAL_ACCURACY) or case.curve(Role.TRAIN_ACCURACY)
+    accuracy = case.curve(Role.EVAL_ACCURACY) or case.curve(Role.TRAIN_ACCURACY) or area_under_curve(case)
+    if classes is None and accuracy is None and stays_at_coin_toss(curve, limits):
+        classes = 2
     if classes is None and (accuracy is None or len(accuracy) < limits.points):
         return Skip(Text(N_("neither an accuracy nor the number of classes in the log")))
     end = curve.tail(0.2, limits.points)
@@ -70,6 +75,22 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant="" if accuracy is not None else "no_accuracy",
         )
     ]
+
+
+def area_under_curve(case: Case) -> Curve | None:
+    """An AUC is 0.5 for guessing between two classes, as accuracy is."""
+    found = [m.series for m in case.metrics if "auc" in words_of(m.tag)]
+    curves = [Curve.of(series) for series in found]
+    return next((curve for curve in curves if len(curve)), None)
+
+
+def stays_at_coin_toss(curve: Curve, limits: Limits) -> bool:
+    """The later half stays within a hair of ln 2, and no level before lay below: no other floor is as telling."""
+    later = curve.values[len(curve) // 2 :]
+    if len(curve) < limits.toss_points:
+        return False
+    inside = np.abs(later - math.log(2)) <= limits.toss * math.log(2)
+    return bool(inside.mean() >= 0.8 and curve.level.min() >= (1 - 2 * limits.toss) * math.log(2))
 
 
 def stated_classes(case: Case) -> int | None:

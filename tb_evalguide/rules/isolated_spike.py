@@ -35,10 +35,17 @@ class Limits:
         0.01  # of the evaluations (at least ten): so many outliers on a fixed set are a fault; own choice
     )
     height: float = 2.0  # times the level: median height of recurrent outliers that count; own choice
+    absurd: float = 1000.0  # times the level: no batch of the same data is that hard; own choice
+    absurd_count: int = 2  # of these in a row of single batches are a fault; own choice
+    absurd_points: int = 10  # points that show such a level, where they do not show a spread; own choice
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
-    curves = [c for c in (case.train, case.evals) if c is not None and len(c) >= limits.points]
+    losses = [c for c in (case.train, case.evals) if c is not None]
+    curves = [c for c in losses if len(c) >= limits.points]
+    blown = [found for c in losses if len(c) >= limits.absurd_points for found in blow_ups(c, limits)]
+    if blown:
+        return blown
     if not curves:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": limits.points}))
     found = []
@@ -65,6 +72,32 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             )
         )
     return found
+
+
+def blow_ups(curve: Curve, limits: Limits) -> Sequence[Evidence]:
+    """Single points a thousand times above the seven around them, again and again: a computation that overflows."""
+    level = np.abs(stats.running_median(curve.values, 7))
+    high = curve.values > limits.absurd * np.maximum(level, 1e-300)
+    high[:2] = False  # the first fall
+    hits = np.flatnonzero(high)
+    if len(hits) < limits.absurd_count or not (level[hits] > 0).all():
+        return ()
+    top = hits[int(np.argmax(curve.values[hits]))]
+    return [
+        Evidence(
+            steps=(int(curve.steps[hits[0]]), int(curve.steps[hits[-1]])),
+            tags=(curve.tag,),
+            numbers={
+                "count": len(hits),
+                "step": int(curve.steps[top]),
+                "peak": float(curve.values[top]),
+                "level": float(level[top]),
+            },
+            confidence=0.8,
+            severity=Severity.MEDIUM,
+            variant="absurd",
+        )
+    ]
 
 
 def recurrent(evals: Curve, hits: np.ndarray, level: np.ndarray, limits: Limits) -> bool:
@@ -99,6 +132,10 @@ RULE = Rule(
         "One isolated spike at step {step}: {peak:.3g} where the curve lies at {level:.3g}; the next point is back."
     ),
     variants={
+        "absurd": N_(
+            "The loss blows up on single batches: {count} times between steps {first} and {last}, to {peak:.3g} at "
+            "step {step}, where the curve lies at {level:.3g}."
+        ),
         "many": N_(
             "{count} isolated spikes between steps {first} and {last}, the highest {peak:.3g} at step {step} "
             "over a level of {level:.3g}; each recovers at once."

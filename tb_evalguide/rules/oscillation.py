@@ -26,10 +26,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, shape
+from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.rules import overfitting
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,18 @@ class Limits:
     train_count: int = 3  # swings of the train level; own choice
     evals: int = 8  # fewer evaluations tell no swing from noise
     points: int = 30  # fewer train points likewise
+    few_points: int = 12  # … but for two huge swings that last for several points each; own choice
     cycle: float = 0.10  # of the first low: what cycles of the learning rate must have gained at the last; own choice
-    settled: float = 0.35  # share of the curve at its end without any swing: it has settled; own choice
+    settled: float = 0.30  # share of the curve at its end without any swing: it has settled; own choice
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     enough_evals = case.evals is not None and len(case.evals) >= limits.evals
     enough_train = case.train is not None and len(case.train) >= limits.points
     if not enough_evals and not enough_train:
+        wide = short_swings(case.train, limits)
         params = {"evals": limits.evals, "points": limits.points}
-        return Skip(Text(N_("fewer than {evals} evaluations and {points} train points"), params))
+        return wide or Skip(Text(N_("fewer than {evals} evaluations and {points} train points"), params))
     if enough_evals:
         assert case.evals is not None
         swings = [r for r in shape.eval_rises(case.evals, limits.small) if not overfits(case, case.evals, r)]
@@ -63,6 +66,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             huge = sum(r.factor >= 1 + limits.huge for r in swings) >= 2 and not best_at_end(case.evals)
             real = huge or train_swings(case, limits) or not shape.gained(case.evals)
             real = real and not by_design(case, case.evals, swings, limits)
+            real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
             return [evidence(case.evals, swings, 0.85, limits, mild=not real)]
     if enough_train:
         assert case.train is not None
@@ -70,6 +74,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if len(swings) >= limits.train_count:
             return [evidence(case.train, swings, 0.75, limits, mild=by_design(case, case.train, swings, limits))]
     return ()
+
+
+def short_swings(train: Curve | None, limits: Limits) -> Sequence[Evidence]:
+    """Two huge swings of a short log, several points high and several low: batches scatter one by one."""
+    if train is None or len(train) < limits.few_points:
+        return ()
+    swings = [r for r in shape.rises(stats.running_median(train.values, 3), limits.huge) if r.low > 0]
+    return [evidence(train, swings, 0.6, limits)] if len(swings) >= 2 and swings[0].end is not None else ()
 
 
 def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits) -> bool:

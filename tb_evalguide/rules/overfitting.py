@@ -52,7 +52,7 @@ class Limits:
     heart_fall: float = 0.2  # … while train fell by this much since the lowest evaluation; labelled runs as they grew …
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
     train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
-    heart_rise: float = 0.02  # … and the last three evaluations lie this far above it; a healthy run there: 1.7 % at its end
+    heart_rise: float = 0.02  # … and the last three evaluations lie this far above it; a healthy run: 1.7 % at its end
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
@@ -182,6 +182,17 @@ def rises_after(evals: Curve, best: int) -> bool:
     """The evaluations after the lowest do not merely scatter: a train loss that falls widens the gap all by itself."""
     after = evals.values[best + 1 :]
     return len(after) < 5 or stats.mann_kendall(after).p_up < 0.05
+
+
+def is_plain(case: Case, limits: Limits) -> bool:
+    """Overfitting that no other reading of a restless eval loss can rival: it goes up and leaves train far below."""
+    if case.evals is None or len(case.evals) < limits.many:
+        return False
+    found = check(case, limits)
+    if isinstance(found, Skip) or not any(e.severity is not Severity.INFO for e in found):
+        return False
+    best = int(np.argmin(stats.running_median(case.evals.values, 3)))
+    return memorises(case, case.evals, best, limits) and rises_after(case.evals, best)
 
 
 def train_rises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:

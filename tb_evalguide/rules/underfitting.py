@@ -28,7 +28,6 @@ from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
 from tb_evalguide.rules import lr_too_low
 
-
 MEDIUM = Severity.MEDIUM
 
 
