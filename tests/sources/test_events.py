@@ -23,6 +23,7 @@ from tests.sources.eventlog import (
     SCANNERS,
     WALL,
     curve,
+    frame,
     kinds,
     log,
     metadata,
@@ -299,6 +300,25 @@ def test_first_and_last_wall_time(scanner):
     assert (found.first_wall_time, found.last_wall_time, found.file_version) == (WALL, WALL + 9, "brain.Event:2")
     empty = read(b"", scanner)
     assert (empty.first_wall_time, empty.last_wall_time, empty.events, empty.notes) == (None, None, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("event", "version"),
+    [
+        (Event(wall_time=WALL, file_version="brain.Event:2"), "brain.Event:2"),  # what every writer writes: no parsing
+        (Event(wall_time=WALL, file_version="brain.Event:3"), "brain.Event:3"),
+        (Event(wall_time=WALL, step=1, file_version="brain.Event:2"), "brain.Event:2"),
+        (Event(file_version="brain.Event:2"), "brain.Event:2"),
+        (Event(step=0x0101010101010101, graph_def=b"brain.Event:2"), None),
+    ],
+)
+def test_the_first_event_tells_the_version(scanner, event, version):
+    later = Event(wall_time=WALL + 1, file_version="later")
+    data = b"".join(frame(one.SerializeToString()) for one in (event, later))
+    found = read(data, scanner)
+    assert (found.file_version, found.events, found.notes) == (version or "later", 2, ())
+    assert found.has_graph == (version is None)
+    assert found.first_wall_time == event.wall_time and found.last_wall_time == WALL + 1
 
 
 def test_a_valid_record_that_is_no_event(scanner):
