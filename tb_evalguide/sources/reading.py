@@ -105,12 +105,17 @@ def _owner(
     return None
 
 
+# (number of points, holds only the set-up of an experiment, kinds of data that are no scalars)
+Content = tuple[int, bool, set[str]]
+
+
 class BundleReader:
     """Reads one bundle and keeps what it read: `refresh` reads only what was added."""
 
     def __init__(self, share: Share) -> None:
         self.share = share
         self.trainings: tuple[Training, ...] = ()
+        self.contents: tuple[Content, ...] = ()  # of each training
         self._runs: dict[str, event_run.EventRun] = {}
         self._signature: object = None
         self._log_faults = logs.LogReader()
@@ -136,6 +141,7 @@ class BundleReader:
             self.trainings = tuple(
                 assemble(share, [self._runs[name].run() for name in share.bundle.runs], self._log_faults)
             )
+            self.contents = tuple(map(_content, self.trainings))
             return True
         return False
 
@@ -481,7 +487,7 @@ Answer = tuple[int, bool, set[str], T]
 def _work(function: Callable[[Training], T], share: Share) -> list[Answer[T]]:
     reader = BundleReader(share)
     reader.refresh(share)
-    return [(*_content(training), function(training)) for training in reader.trainings]
+    return [(*content, function(training)) for training, content in zip(reader.trainings, reader.contents)]
 
 
 def _work_many(function: Callable[[Training], T], part: Sequence[Share]) -> list[list[Answer[T]]]:
@@ -507,8 +513,7 @@ def _in_processes(function: Callable[[Training], T], work: Sequence[Share], jobs
             yield from running.popleft().result()
 
 
-def _content(training: Training) -> tuple[int, bool, set[str]]:
-    """(number of points, holds only the set-up of an experiment, kinds of data that are no scalars)."""
+def _content(training: Training) -> Content:
     points = sum(source.events for source in training.sources) or sum(
         len(series) for run in training.runs for series in run.series.values()
     )
@@ -648,11 +653,9 @@ class LogdirReader:
         return trees, [*notes, *(note for tree in trees for _, note in tree.notes)]
 
     def _publish(self, work: Sequence[Share]) -> None:
-        found = [
-            t for share in work if share.identity in self._readers for t in self._readers[share.identity].trainings
-        ]
-        contents = [_content(training) for training in found]
-        spoken = any(points for points, _, _ in contents)
+        readers = [self._readers[share.identity] for share in work if share.identity in self._readers]
+        found = [pair for reader in readers for pair in zip(reader.trainings, reader.contents)]
+        spoken = any(points for _, (points, _, _) in found)
         with self._lock:
-            self._trainings = tuple(t for t, (_, setup, _) in zip(found, contents) if not (spoken and setup))
+            self._trainings = tuple(t for t, (_, setup, _) in found if not (spoken and setup))
             self._revision += 1
