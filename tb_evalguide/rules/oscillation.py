@@ -43,6 +43,7 @@ class Limits:
     evals: int = 8  # fewer evaluations tell no swing from noise
     points: int = 30  # fewer train points likewise
     few_points: int = 12  # … but for two huge swings that last for several points each; own choice
+    in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
     cycle: float = 0.10  # of the first low: what cycles of the learning rate must have gained at the last; own choice
     settled: float = 0.30  # share of the curve at its end without any swing: it has settled; own choice
 
@@ -78,7 +79,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 
 def short_swings(train: Curve | None, limits: Limits) -> Sequence[Evidence]:
     """Two huge swings of a short log, several points high and several low: batches scatter one by one."""
-    if train is None or len(train) < limits.few_points:
+    if train is None or len(train) < limits.few_points or stats.lag1(train.values) < limits.in_rows:
         return ()
     swings = [r for r in shape.rises(stats.running_median(train.values, 3), limits.huge) if r.low > 0]
     return [evidence(train, swings, 0.6, limits)] if len(swings) >= 2 and swings[0].end is not None else ()

@@ -49,3 +49,28 @@ def test_needs_to_know_the_number_of_classes():
     assert "number of classes" in skipped(RULE, classifier(guess()))
     assert "profile" in skipped(RULE, case(None, evals(guess()), profile="guide"))
     assert "points" in skipped(RULE, case(train(decay(2)), profile="classification"))
+
+
+@pytest.mark.parametrize(("start", "end", "fires"), [
+    (0.72, math.log(2), True),
+    (0.72, math.log(2) * 0.99, False),  # it has learned something
+    (0.60, math.log(2), False),  # it had been better
+])  # fmt: skip
+def test_a_coin_toss_is_known_without_accuracy(start, end, fires):
+    values = np.concatenate([np.linspace(start, end, 4), np.full(16, end)])
+    run = case(train(np.repeat(values, 10)), evals(values), profile="classification")
+    if fires:
+        assert found(RULE, run)[0].numbers["k"] == 2
+    else:
+        assert "number of classes" in skipped(RULE, run)
+
+
+def test_a_loss_that_passes_chance_on_its_way_down_is_none():
+    values = np.linspace(0.82, 0.685, 16)
+    assert not found(RULE, classifier(values, accuracy(0.55, 16)))
+    assert found(RULE, classifier(np.full(16, 0.69), accuracy(0.55, 16)))
+
+
+@pytest.mark.parametrize(("share", "fires"), [(0.57, True), (0.6, False)])
+def test_between_two_classes_accuracy_may_scatter_less(share, fires):
+    assert bool(found(RULE, classifier(guess(k=2), accuracy(share)))) is fires

@@ -58,3 +58,18 @@ def test_losses_of_any_sign_are_read():
     values[50] += 4
     (evidence,) = found(RULE, case(train(values)))
     assert evidence.numbers["step"] == 510
+
+
+@pytest.mark.parametrize(("factor", "at", "expected"), [
+    (1e6, [3, 7, 10], Severity.MEDIUM),
+    (1e6, [7], None),  # once
+    (500.0, [3, 7, 10], None),  # a hard batch may be that hard
+    (1e6, [0, 1], None),  # the first fall
+])  # fmt: skip
+def test_blow_ups_are_a_fault_in_a_short_log(factor, at, expected):
+    run = case(train(outliers(factor, at, n=14)))
+    if expected is None:
+        assert "20" in skipped(RULE, run)
+        return
+    (evidence,) = found(RULE, run)
+    assert severity(RULE, evidence) is expected and evidence.variant == "absurd"

@@ -76,3 +76,15 @@ def test_both_losses_ending_higher_is_never_passed_over():
     noisy = 8 * (1 + 0.3 * np.random.default_rng(0).standard_normal(30)) + np.linspace(0, 4, 30)
     noisy[0] = 8.0
     assert found(RULE, case(train(noisy), evals([8.0, 8.5, 9.0, 9.5])))
+
+
+@pytest.mark.parametrize(("resets", "fires"), [(True, False), (False, True)])
+def test_an_early_resume_on_other_data_sets_the_start_anew(resets, fires):
+    """The epoch falls back while the steps go on: what was trained before is no start to compare with."""
+    steps = [500 * (i + 1) for i in range(60)]
+    values = np.concatenate([[2.12, 2.13, 2.15], decay(57, 2.5, 2.3, noise=0.002)])
+    epochs = np.arange(1, 61) * 0.2
+    if resets:
+        epochs[3:] = np.arange(1, 58) * 0.04
+    run = case(series("train/loss", steps, values), epoch=series("train/epoch", steps, epochs))
+    assert bool(found(RULE, run)) is fires

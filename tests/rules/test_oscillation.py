@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tb_evalguide.diagnosis import check_rule
 from tb_evalguide.model import Severity
 from tb_evalguide.rules.oscillation import RULE
 
@@ -76,3 +77,35 @@ def test_a_loss_near_nothing_may_swing(noise):
 def test_skipped_without_enough_points():
     assert "8" in skipped(RULE, case(train(decay(29)), evals(decay(7))))
     assert not found(RULE, case(train(decay(30)), evals(decay(7))))
+
+
+def test_a_last_climb_under_a_falling_train_loss_is_no_swing():
+    """Stairs of overfitting: the eval loss climbs at every epoch, comes half back once, and stays up at the end."""
+    stairs = [0.36, 0.26, 0.196, 0.226, 0.199, 0.246, 0.226, 0.211, 0.206, 0.242, 0.279, 0.282, 0.284, 0.285, 0.288]
+    falls = np.interp(np.arange(150), [0, 40, 50, 60, 100, 110, 149], [0.31, 0.24, 0.22, 0.12, 0.12, 0.055, 0.053])
+    assert not found(RULE, case(train(falls), evals(stairs)))
+    assert found(RULE, case(train(np.full(150, 0.2)), evals(stairs)))
+
+
+def test_a_restless_eval_loss_that_climbs_away_from_train_overfits():
+    rng = np.random.default_rng(0)
+    climbs = np.interp(np.arange(24), [0, 3, 23], [1.6, 0.9, 2.2]) * (1 + 0.18 * rng.standard_normal(24))
+    (evidence,) = found(RULE, case(train(decay(240, 1.7, 0.2)), evals(climbs)))
+    assert severity(RULE, evidence) is Severity.INFO
+    (evidence,) = found(RULE, case(train(np.full(240, 1.0)), evals(climbs)))
+    assert severity(RULE, evidence) is Severity.MEDIUM
+
+
+@pytest.mark.parametrize(("low", "count"), [(5.0, 1), (8.0, 0)])
+def test_two_huge_swings_of_a_short_log(low, count):
+    values = [9, 8.8, 8.5, 7.5, low, low, 9.6, 9.8, 9.6, 9.4, low, low, 9.0, 8.8]
+    it = check_rule(RULE, case(train(values))).evidence
+    assert len(it) == count
+    alternating = [9, low] * 7
+    assert not check_rule(RULE, case(train(alternating))).evidence
+
+
+def test_a_run_that_ends_at_its_best_is_information():
+    hump = [0.63, 0.64, 1.13, 0.71, 1.4, 1.0, 1.1, 1.25, 0.63, 0.34, 0.5, 0.28]
+    (evidence,) = found(RULE, case(train(decay(200, 1.0, 0.1)), evals(hump)))
+    assert severity(RULE, evidence) is Severity.INFO

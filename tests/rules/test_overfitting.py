@@ -92,3 +92,36 @@ def test_three_evaluations_are_a_warning_only_when_each_rises_steeply(values, fi
 def test_two_evaluations_prove_nothing():
     assert "not enough data" in skipped(RULE, case(train(decay(50)), evals([1.0, 1.5])))
     assert "no eval loss" in skipped(RULE, case(train(decay(50))))
+
+
+def parted(rise, ratio, n=14, best=8):
+    """Train goes on falling to `ratio` of the eval loss, which has turned and lies `rise` above its lowest for 5."""
+    turned = np.concatenate([np.linspace(2.0, 0.5, best + 1), np.full(n - best - 1, 0.5 * (1 + rise))])
+    falls = np.interp(np.arange(n), [0, best, n - 1], [2.0, 0.45, ratio * turned[-1]])
+    return case(train(falls, interval=100), evals(turned))
+
+
+@pytest.mark.parametrize(("rise", "ratio", "fires"), [
+    (0.025, 0.3, True),
+    (0.015, 0.3, False),  # the eval loss has hardly turned
+    (0.025, 0.6, False),  # train is not far below it
+])  # fmt: skip
+def test_train_far_below_a_turned_eval_loss_needs_no_noise_statistics(rise, ratio, fires):
+    loud = [e for e in found(RULE, parted(rise, ratio)) if severity(RULE, e) is not Severity.INFO]
+    assert [(severity(RULE, e), e.variant) for e in loud] == [(Severity.MEDIUM, "begins")] * fires
+
+
+@pytest.mark.parametrize(("before", "expected"), [(1.03, Severity.MEDIUM), (1.09, Severity.HIGH)])
+def test_a_single_evaluation_far_above_is_a_warning_until_the_next_one(before, expected):
+    values = [2.0, 1.6, 1.4, 1.2, 1.1, 1.05, 1.0, before, 1.15]
+    (evidence,) = found(RULE, case(train(decay(90, 2.0, 0.9)), evals(values), profile="generic"))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("end", "fires"), [(1.25, False), (0.9, True)])
+def test_a_train_loss_that_rose_with_it_is_something_else(end, fires):
+    both = np.concatenate([np.linspace(2.0, 1.0, 80), np.linspace(1.0, end, 120)])
+    loud = [
+        e for e in found(RULE, case(train(both), evals(u_shape(0.2)))) if severity(RULE, e) is not Severity.INFO
+    ]
+    assert bool(loud) is fires

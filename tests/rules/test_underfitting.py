@@ -59,3 +59,18 @@ def test_skipped():
     assert "cut short" in skipped(RULE, case(train(decay(100, 2.0, 1.8)), lr=cut, profile="pretrain"))
     assert "not enough data" in skipped(RULE, case(train(decay(19)), profile="generic"))
     assert "not positive" in skipped(RULE, case(train(np.linspace(-1, -2, 100)), profile="generic"))
+
+
+@pytest.mark.parametrize(("points", "expected"), [(12, Severity.MEDIUM), (40, Severity.HIGH)])
+def test_a_young_run_is_only_a_warning(points, expected):
+    level = decay(points, 2.0, 1.7, rate=30, noise=0.002)
+    (evidence,) = found(RULE, case(None, evals(level), profile="classification"))
+    assert severity(RULE, evidence) is expected
+
+
+def test_the_levels_that_are_named_are_those_that_the_drop_is_measured_between():
+    """A drop lost in batch noise is measured along a line: the two ends of the noise would contradict it."""
+    noisy = np.linspace(2.4, 2.2, 60) + 0.4 * np.random.default_rng(3).standard_normal(60)
+    (evidence,) = found(RULE, case(train(noisy), profile="classification"))
+    start, end, drop = (evidence.numbers[name] for name in ("start", "end", "drop"))
+    assert drop == pytest.approx(1 - end / start, abs=1e-9)
