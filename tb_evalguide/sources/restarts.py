@@ -161,7 +161,7 @@ def _unclean(file: EventFileData) -> set[str]:
         return set()
     flat = tags.all_steps[1:] <= tags.all_steps[:-1]
     flat[tags.starts[1:-1] - 1] = False  # the next tag's first point; every tag has one at least
-    if not flat.any():
+    if not np.count_nonzero(flat):  # a third of the time of any()
         return set()
     at = np.flatnonzero(flat)
     # not np.unique, whose first call imports numpy.ma: a tenth of a small report's time

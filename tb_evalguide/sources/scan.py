@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -266,9 +267,7 @@ class NumpyScanner:
             out.single(member, length)
 
     def _result(self, out: _Collected, pos: int, status: int, order: int) -> Result:
-        rows = np.concatenate(out.rows) if out.rows else np.empty(0, ROW)
-        if len(out.rows) > 1:
-            rows = rows[np.argsort(rows["order"], kind="stable")]
+        rows = out.rows()
         new: list[bytes] = []
         if len(rows):
             fresh = np.flatnonzero(rows["tag"] < 0)
@@ -391,7 +390,8 @@ class _Collected:
         self, view: npt.NDArray[np.uint8], data: bytearray, starts: Integers, order: int, numbers: Mapping[bytes, int]
     ) -> None:
         self.view, self.data, self.starts, self.order, self._numbers = view, data, starts, order, numbers
-        self.rows: list[Rows] = []
+        self._matrices: list[Rows] = []
+        self._singles: list[tuple[int, int, float, float, int]] = []
         self.new: list[bytes] = []  # tags without a number; the rows of new[k] have the number ~k until they get one
         self._news: dict[bytes, int] = {}
         self.specials: list[tuple[int, int, int]] = []
@@ -424,10 +424,7 @@ class _Collected:
         if special:
             start = int(self.starts[member])
             self.specials.append((order, start, start + length))
-        if found:
-            self.rows.append(
-                np.array([(self.number(tag), event.step, number, event.wall_time, order) for tag, number in found], ROW)
-            )
+        self._singles += [(self.number(tag), event.step, number, event.wall_time, order) for tag, number in found]
 
     def matrix(
         self, members: npt.NDArray[np.intp], length: int, first: bytes, template: _Template
@@ -457,8 +454,17 @@ class _Collected:
             rows["value"] = _column(matrix, at, dtype)
             rows["wall_time"] = wall
             rows["order"] = self.order + members[matched]
-            self.rows.append(rows)
+            self._matrices.append(rows)
         return matched
+
+    def rows(self) -> Rows:
+        """All rows in the order in which they were written."""
+        self._singles.sort(key=itemgetter(4))
+        parts = [*self._matrices, np.array(self._singles, ROW)] if self._singles else self._matrices
+        if len(parts) == 1:
+            return parts[0]
+        rows = np.concatenate(parts) if parts else np.empty(0, ROW)
+        return rows[np.argsort(rows["order"], kind="stable")]
 
     def _tag_column(self, tags: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """Numbers of the tags in the rows of a matrix: a few common tags by comparison, many by sorting."""

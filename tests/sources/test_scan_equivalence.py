@@ -15,7 +15,7 @@ from benchmarks import generate
 from benchmarks.generate import block, key, varint
 from tb_evalguide.sources import scan, wire
 from tb_evalguide.sources.events import read_event_file
-from tests.sources.eventlog import assert_same, curve, frame, log, read
+from tests.sources.eventlog import assert_same, curve, frame, log, read, scalar
 
 pytestmark = pytest.mark.skipif(scan.compiled is None, reason="no compiled scan")
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
@@ -189,6 +189,11 @@ def test_rows_that_outgrow_their_room(both, monkeypatch, records):
     """The NumPy scan keeps its rows in columns that grow in place."""
     monkeypatch.setattr(scan, "_IN_PLACE", 64)
     both(log(*[event for k in range(3) for event in curve(f"t{k}", range(records))]))
+
+
+def test_few_records_of_each_length(both):
+    """More than are read one by one as they come, but too few of each length for a matrix: still in write order."""
+    both(log(*[scalar("x", k, step) for k, step in enumerate([1, 300, 70_000, 1 << 22, 1 << 30] * 5)]))
 
 
 def test_very_many_tags(both):
