@@ -122,7 +122,7 @@ typedef struct {
     uint32_t size;
     int32_t number; /* of its rows; -1: no scalar seen yet */
     int32_t next;   /* tag that followed last time; -1 */
-    int64_t waiting; /* its rows that were not scattered yet */
+    int64_t waiting; /* its rows that were not taken yet */
     uint8_t flags;
 } Tag;
 
@@ -138,7 +138,7 @@ typedef struct {
     int32_t numbers, previous;
     uint64_t seed;
     int graph_told;
-    Row *rows; size_t row_count, row_room; /* of all windows, until they are scattered */
+    Row *rows; size_t row_count, row_room; /* of all windows, until they are taken */
     int64_t first_order;
     int32_t *fresh; size_t fresh_count, fresh_room; /* tags numbered in this window */
     Special *specials; size_t special_count, special_room;
@@ -933,7 +933,7 @@ static PyObject *module_crc32c(PyObject *module, PyObject *data) {
 static PyMethodDef scanner_methods[] = {
     {"scan", scanner_scan, METH_VARARGS, "scan(data, stop, left, order, check_crc, file, offset): the records of data[:stop], and on from file"},
     {"add", scanner_add, METH_VARARGS, "add(tag, step, value, wall_time, order): one more row; the tag's number"},
-    {"waiting", scanner_waiting, METH_NOARGS, "waiting(): rows that were not scattered yet"},
+    {"waiting", scanner_waiting, METH_NOARGS, "waiting(): rows that were not taken yet"},
     {"take", scanner_take, METH_NOARGS, "take(): the waiting rows grouped by tag, as gather_rows writes them, and the number of tags"},
     {"mark_text", scanner_mark_text, METH_O, "mark_text(tag): the tag holds texts"},
     {NULL, NULL, 0, NULL},
