@@ -37,6 +37,9 @@ class Limits:
     two: float = 0.16  # … but of 1/2 less: 62 % right between two classes is not guessing
     falls: float = 0.01  # of ln(k), over the later half: a loss that passes chance on its way down does not stay there
     points: int = 3  # failure-modes.md #5
+    worse_evals: int = 6  # accuracies that must stand at 1/k where the loss lies above ln k; own choice
+    worse_accuracy: float = 0.1  # of 1/k: how closely they must; own choice
+    worse_classes: int = 5  # beyond it 1/k and 1/(k + 1) are too near each other to tell k; own choice
     toss: float = 0.003  # of ln 2, without accuracy or number of classes; own choice
     toss_points: int = 10  # own choice
 
@@ -55,6 +58,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if end <= 0:
         return ()
     k = classes if classes is not None else round(math.exp(end))
+    worse = worse_than_guessing(curve, accuracy, classes, limits)
+    if worse is not None:
+        return [worse]
     if k < 2 or abs(end - math.log(k)) > limits.loss * math.log(k):
         return ()
     middle = float(stats.median(curve.values[(len(curve) - 1) // 2 :][: max(1, len(curve) // 10)]))
@@ -75,6 +81,29 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant="" if accuracy is not None else "no_accuracy",
         )
     ]
+
+
+def worse_than_guessing(
+    curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits
+) -> Evidence | None:
+    """The later half of the accuracies stands at 1/k while the loss lies above ln k: it answers one class always."""
+    if accuracy is None or len(accuracy) < limits.worse_evals:
+        return None
+    later = accuracy.values[len(accuracy) // 2 :] / (100 if accuracy.values.max() > 1 else 1)
+    share = float(stats.median(later))
+    k = classes if classes is not None else round(1 / share) if share > 0 else 0
+    if not 2 <= k <= limits.worse_classes or np.abs(later - 1 / k).max() > limits.worse_accuracy / k:
+        return None
+    lowest = float(stats.median(curve.values[len(curve) // 2 :]))
+    if lowest < (1 + limits.loss) * math.log(k) or accuracy.values.max() > 1.5 * share:
+        return None
+    return Evidence(
+        steps=(int(accuracy.steps[len(accuracy) // 2]), int(curve.steps[-1])),
+        tags=(curve.tag, accuracy.tag),
+        numbers={"end": lowest, "k": k, "chance": math.log(k), "accuracy": share},
+        confidence=0.85,
+        variant="worse",
+    )
 
 
 def area_under_curve(case: Case) -> Curve | None:
@@ -126,6 +155,10 @@ RULE = Rule(
         "{chance:.3g}, accuracy {accuracy:.0%})."
     ),
     variants={
+        "worse": N_(
+            "Nothing learned: accuracy stands at {accuracy:.0%}, guessing among {k:.0f} classes, and the loss at "
+            "{end:.3g} above the {chance:.3g} (ln {k:.0f}) of guessing."
+        ),
         "no_accuracy": N_(
             "Nothing learned: the loss stays at {end:.3g}, which is guessing among {k:.0f} classes (ln {k:.0f} = "
             "{chance:.3g})."

@@ -3,7 +3,8 @@
 ## What it checks
 Rises of the learning rate after its warm-up by more than a tenth of its range and a quarter of its value between two
 logged points. Jumps that come again and again are a cyclic schedule and are left out. At a resume the schedule was
-probably not restored; that is a fault when the loss rises with it, otherwise information.
+probably not restored; that is a fault when the loss rises with it, otherwise information. So is a jump anywhere else
+after which the loss never gets back to where it was.
 
 ## Why it matters
 Late in training the weights sit in a narrow place. A sudden return to a high rate throws them out of it, and what was
@@ -59,7 +60,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if not at_resume and len(jumps) >= limits.repeats:
             continue
         rise, significance = loss_rise(case, step)
-        harm = at_resume and rise >= limits.harm_share and significance >= limits.harm
+        harm = rise >= limits.harm_share and significance >= limits.harm
+        harm = harm and (at_resume or lost(case, step))
         found.append(
             Evidence(
                 steps=(step, int(lr.steps[-1])),
@@ -68,10 +70,19 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 confidence=0.85,
                 severity=Severity.MEDIUM if harm else Severity.INFO,
                 label="resume_jump" if at_resume else None,
-                variant=("harm" if harm else "resume") if at_resume else "",
+                variant=("harm" if harm else "resume") if at_resume else ("lost" if harm else ""),
             )
         )
     return found[:3]
+
+
+def lost(case: Case, step: int) -> bool:
+    """The loss never got back below the level it had before the step: a warm restart that is meant to pays off."""
+    train = case.train
+    if train is None:
+        return False
+    before = train.between(float(train.steps[0]), step - 1)
+    return len(before) >= 5 and train.tail() >= before.tail()
 
 
 def loss_rise(case: Case, step: int) -> tuple[float, float]:
@@ -100,6 +111,10 @@ RULE = Rule(
     needs=(Need(Role.LEARNING_RATE, 10),),
     message=N_("The learning rate jumps from {before:.2g} to {after:.2g} at step {first}, off its schedule."),
     variants={
+        "lost": N_(
+            "The learning rate jumps from {before:.2g} to {after:.2g} at step {first}, off its schedule, and the loss "
+            "rises by {loss_rise:.0%}: it never gets back to where it was."
+        ),
         "resume": N_(
             "The learning rate jumps from {before:.2g} to {after:.2g} at the resume at step {first}: the scheduler "
             "was not restored. The loss hardly shows it."

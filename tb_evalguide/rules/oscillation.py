@@ -45,6 +45,7 @@ class Limits:
     few_points: int = 12  # … but for two huge swings that last for several points each; own choice
     in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
     cycle: float = 0.10  # of the first low: what cycles of the learning rate must have gained at the last; own choice
+    damped: float = 0.05  # of the low: three such swings in its last part, and a curve has not settled; own choice
     settled: float = 0.30  # share of the curve at its end without any swing: it has settled; own choice
 
 
@@ -52,7 +53,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     enough_evals = case.evals is not None and len(case.evals) >= limits.evals
     enough_train = case.train is not None and len(case.train) >= limits.points
     if not enough_evals and not enough_train:
-        wide = short_swings(case.train, limits)
+        wide = short_swings(case, limits)
         params = {"evals": limits.evals, "points": limits.points}
         return wide or Skip(Text(N_("fewer than {evals} evaluations and {points} train points"), params))
     if enough_evals:
@@ -68,28 +69,33 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             real = huge or train_swings(case, limits) or not shape.gained(case.evals)
             real = real and not by_design(case, case.evals, swings, limits)
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
-            return [evidence(case.evals, swings, 0.85, limits, mild=not real)]
+            return [evidence(case, case.evals, swings, 0.85, limits, mild=not real)]
     if enough_train:
         assert case.train is not None
         swings = [r for r in shape.level_rises(case.train, limits.train) if r.end is not None]
         if len(swings) >= limits.train_count:
-            return [evidence(case.train, swings, 0.75, limits, mild=by_design(case, case.train, swings, limits))]
+            return [evidence(case, case.train, swings, 0.75, limits, mild=by_design(case, case.train, swings, limits))]
     return ()
 
 
-def short_swings(train: Curve | None, limits: Limits) -> Sequence[Evidence]:
+def short_swings(case: Case, limits: Limits) -> Sequence[Evidence]:
     """Two huge swings of a short log, several points high and several low: batches scatter one by one."""
+    train = case.train
     if train is None or len(train) < limits.few_points or stats.lag1(train.values) < limits.in_rows:
         return ()
     swings = [r for r in shape.rises(stats.running_median(train.values, 3), limits.huge) if r.low > 0]
-    return [evidence(train, swings, 0.6, limits)] if len(swings) >= 2 and swings[0].end is not None else ()
+    return [evidence(case, train, swings, 0.6, limits)] if len(swings) >= 2 and swings[0].end is not None else ()
 
 
 def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits) -> bool:
     """The learning rate was raised at most of the swings, and each cycle ends lower than the one before it."""
     lr = case.lr
-    if lr is None or swings[-1].low_value > (1 - limits.cycle) * swings[0].low_value:
+    lows = [swing.low_value for swing in swings]
+    if lr is None or lows[-1] > (1 - limits.cycle) * lows[0]:
         return False
+    half = len(lows) // 2
+    if len(lows) >= 4 and min(lows[half:]) >= min(lows[:half]):
+        return False  # the later cycles gained nothing
     raised = 0
     for swing in swings:
         before, after = np.interp(curve.steps[[swing.low, swing.peak]], lr.steps, lr.values)
@@ -115,9 +121,20 @@ def train_swings(case: Case, limits: Limits) -> bool:
     return case.train is None or len(case.train) < 8 or bool(shape.level_rises(case.train, limits.train))
 
 
-def evidence(curve: Curve, swings: list[shape.Rise], confidence: float, limits: Limits, mild: bool = False) -> Evidence:
+def still_swings(curve: Curve, limits: Limits) -> bool:
+    """Smaller swings go on to the end, several points up and several down: damped, but not settled."""
+    rest = curve.values[round((1 - limits.settled) * len(curve)) :]
+    if len(rest) < limits.points or stats.lag1(rest) < limits.in_rows:
+        return False
+    return sum(r.end is not None for r in shape.rises(rest, limits.damped)) >= limits.train_count
+
+
+def evidence(
+    case: Case, curve: Curve, swings: list[shape.Rise], confidence: float, limits: Limits, mild: bool = False
+) -> Evidence:
     last = swings[-1].end
     settled = last is not None and last < (1 - limits.settled) * len(curve)
+    settled = settled and not any(still_swings(c, limits) for c in (case.train, case.evals) if c is not None)
     top = max(swings, key=lambda r: r.factor)
     return Evidence(
         steps=(int(curve.steps[swings[0].low]), int(curve.steps[last if last is not None else -1])),

@@ -35,6 +35,7 @@ class Limits:
     points: int = 3  # shorter ones are isolated (failure-modes.md #10: 3 of 5 points)
     lingers: float = 0.10  # of the run until it is back (failure-modes.md #12: 50 of 500 points)
     eval_climb: float = 0.10  # of the eval loss before; own choice
+    devastating: float = 4.0  # times the level before, where the eval loss at least doubles, too; own choice
     lr_rise: float = 0.20  # of the learning rate before: a rise of the rate explains one of the loss; own choice
     regained: float = 0.02  # below the level before the climb at the end of the run: nothing was lost; own choice
 
@@ -60,6 +61,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         lasting = length >= limits.lingers * len(train)
         hurt = case.evals is None or eval_hurt(case.evals, first, last, limits.eval_climb)
         harmless = lr_rose(case.lr, first, last, limits.lr_rise) or regained(train, rise, limits.regained)
+        harmless = harmless and not devastating(case.evals, rise, first, last, limits)
         found.append(
             Evidence(
                 steps=(first, last),
@@ -70,6 +72,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             )
         )
     return found[:5]
+
+
+def devastating(evals: Curve | None, rise: shape.Rise, first: int, last: int, limits: Limits) -> bool:
+    """Several times as high, and the evaluations show it as well: what was regained was lost altogether before."""
+    return rise.factor >= limits.devastating and evals is not None and eval_hurt(evals, first, last, 1.0)
 
 
 def lr_rose(lr: Curve | None, first: int, last: int, limit: float) -> bool:

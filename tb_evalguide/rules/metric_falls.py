@@ -1,0 +1,110 @@
+"""The eval metric falls past its best while the train metric rises.
+
+## What it checks
+Only where no eval loss was logged: an evaluated metric whose direction is known, smoothed by a median of three, against
+its end. It fires when the loss of quality is several times the metric's own noise and a good part of the room that the
+metric has left or had gained, and the same metric on the training data did not fall with it.
+
+## Why it matters
+The model learns the training examples by heart. Without an eval loss the metric is the only witness of it.
+
+## What to do
+Use the checkpoint at the best metric, log the eval loss as well, and regularise or train for fewer epochs.
+
+## When it is wrong
+A tiny eval set, whose metric jumps by itself, or a metric with a threshold that drifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies, stats
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Role, RoleChoice, Rule, Severity, Skip, Text, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    evals: int = 8  # fewer tell no fall from noise; as OVF001, whose prior for few evaluations metrics do not have
+    sigmas: float = 4.0  # of the metric's own noise, for the end against the best; own choice
+    relative: float = 0.05  # of the best value: a fall that anybody would see; own choice
+    after: int = 3  # evaluations after the best; own choice
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    if case.evals is not None:
+        return Skip(Text(N_("there is an eval loss: it is judged instead")))
+    known = [c for c in _evaluated(case) if len(Curve.of(c.series)) >= limits.evals]
+    if not known:
+        return Skip(Text(N_("no quality metric with a known direction is evaluated")))
+    for choice in known:
+        found = falls(case, choice, limits)
+        if found is not None:
+            return [found]
+    return ()
+
+
+def _evaluated(case: Case) -> list[RoleChoice]:
+    """The evaluated metrics, better ones first: the accuracy, then what else has a known direction."""
+    accuracy = case.roles.choices.get(Role.EVAL_ACCURACY)
+    others = [choice for choice in case.metrics if choice.greater_is_better is not None]
+    return ([accuracy] if accuracy is not None else []) + [c for c in others if c is not accuracy]
+
+
+def falls(case: Case, choice: RoleChoice, limits: Limits) -> Evidence | None:
+    curve = Curve.of(choice.series)
+    sign = -1.0 if choice.greater_is_better is False else 1.0
+    quality = sign * stats.running_median(curve.values, 3)
+    best = int(np.argmax(quality))
+    if len(curve) - 1 - best < limits.after:
+        return None
+    top, end = float(curve.values[best]), float(stats.median(curve.values[-max(3, len(curve) // 10) :]))
+    lost = float(quality[best]) - sign * end
+    if lost < max(limits.sigmas * curve.noise, limits.relative * abs(top)) or _train_falls(case, curve, best):
+        return None
+    return Evidence(
+        steps=(int(curve.steps[best]), int(curve.steps[-1])),
+        tags=(curve.tag,),
+        numbers={"best": top, "end": end, "evals": len(curve)},
+        words={"metric": curve.tag},
+        confidence=0.75,
+    )
+
+
+def _train_falls(case: Case, evaluated: Curve, best: int) -> bool:
+    """The train accuracy (else the train loss) got worse as well since then: not a matter of generalisation."""
+    since = float(evaluated.steps[best])
+    for curve, sign in ((case.curve(Role.TRAIN_ACCURACY), 1.0), (case.train, -1.0)):
+        if curve is not None and len(curve) >= 4:
+            then, now = np.interp([since, float(curve.steps[-1])], curve.steps, sign * curve.level)
+            return bool(now < then - curve.noise)
+    return False
+
+
+RULE = Rule(
+    id="OVF008",
+    guide=("C2", "P4", "K4"),
+    label="overfitting",
+    severity=Severity.MEDIUM,
+    tier=Tier.GENERALISATION,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    message=N_(
+        "Overfitting, as far as can be told without an eval loss: {metric} was best at step {first} ({best:.3g}) and "
+        "has got worse since ({end:.3g})."
+    ),
+    remedies=(
+        remedies.USE_BEST_CHECKPOINT,
+        remedies.EARLY_STOPPING,
+        remedies.FEWER_EPOCHS,
+        remedies.WEIGHT_DECAY,
+        remedies.AUGMENT_DATA,
+    ),
+    not_in=("rl",),
+)
