@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tb_evalguide.config import Config, load_config, validate_limits
-from tb_evalguide.diagnosis import diagnose_training
 from tb_evalguide.model import Run, Training
-from tb_evalguide.report import Report
+from tb_evalguide.report import Report, diagnosed
 from tb_evalguide.rules import RULES
 from tb_evalguide.sources import group, read_runs, read_trainings
 
@@ -50,7 +49,7 @@ def diagnose(
         profile=profile, metric=metric, greater_is_better=greater_is_better, roles=roles
     )
     validate_limits(settings, RULES)
-    runs = [diagnose_training(training, settings, now=now) for training in trainings]
+    runs = [diagnosed(training, settings, now) for training in trainings]
     return Report.of(name, runs, profile=settings.profile, lang=lang)
 
 

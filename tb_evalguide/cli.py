@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from tb_evalguide.i18n import LANGUAGES, N_, gettext_for, preferred_language
@@ -200,7 +201,29 @@ def _language(arguments: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status; prints at most one line about an error, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given or bool(os.environ.get(DEBUG_VARIABLE))
+    if "--debug" not in given and not os.environ.get(DEBUG_VARIABLE):
+        return _main(given, debug=False)
+    with _debug_log():
+        return _main(given, debug=True)
+
+
+@contextmanager
+def _debug_log() -> Iterator[None]:
+    """Shows on stderr what is logged for whoever looks for our bugs: the traceback of a rule or a run that failed."""
+    import logging
+
+    handler, log = logging.StreamHandler(), logging.getLogger("tb_evalguide")
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+
+
+def _main(given: Sequence[str], debug: bool) -> int:
     lang = _language(given)
     try:
         options = parser(lang).parse_args(given)

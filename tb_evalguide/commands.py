@@ -60,16 +60,11 @@ class Job:
 
     def __call__(self, training: Training) -> tuple[str, dict[str, Any] | None]:
         """(name, entry); no entry where the run was not asked for."""
-        from tb_evalguide.diagnosis import diagnose_training
-        from tb_evalguide.report import run_to_dict
+        from tb_evalguide.report import diagnosed, run_to_dict
 
         if self.patterns and not any(_matches(training, pattern) for pattern in self.patterns):
             return training.name, None
-        if self.at_step is not None:
-            from tb_evalguide.replay import truncate
-
-            training = truncate(training, self.at_step)
-        report = diagnose_training(training, self.config, self.now)
+        report = diagnosed(training, self.config, self.now, self.at_step)
         entry = run_to_dict(report, self.lang, self.curves)
         if self.also:
             entry["translations"] = {lang: run_to_dict(report, lang) for lang in self.also}

@@ -239,8 +239,7 @@ class Follower:
     def _diagnose(
         self, trainings: Sequence[Training], *, state: str, progress: tuple[int, int] | None, mode: str = "full"
     ) -> None:
-        from tb_evalguide.diagnosis import diagnose_training
-        from tb_evalguide.report import worst_first
+        from tb_evalguide.report import diagnosed, worst_first
 
         now = time.time()
         known: dict[int, tuple[Training, RunReport, float]] = {}
@@ -251,7 +250,7 @@ class Follower:
             if old is not None and not _outdated(old[1], old[2], now):
                 known[id(training)] = old
                 continue
-            report = diagnose_training(training, self._config, now=now)
+            report = diagnosed(training, self._config, now)
             if old is not None and _says_the_same(old[1], report):
                 # Older, and nothing else: a new report object would make every open page fetch what it has.
                 known[id(training)] = (training, old[1], now)
@@ -575,7 +574,13 @@ def _route(view: Callable[[Request], Response]) -> WsgiApp:
     def app(request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return _refuse(request, 405, "read only: GET or HEAD", [("Allow", "GET, HEAD")])
-        return view(request)
+        try:
+            return view(request)
+        # A request that trips over a log nobody foresaw ends with an answer the page can show, not with a page of
+        # TensorBoard's server; the traceback is in its log.
+        except Exception as error:  # noqa: BLE001
+            _log.exception("%s failed", request.path)
+            return _refuse(request, 500, _sentence(error))
 
     return app
 

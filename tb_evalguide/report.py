@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,36 @@ import numpy as np
 from tb_evalguide import stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.config import Config
+from tb_evalguide.diagnosis import diagnose_training
+from tb_evalguide.errors import EvalguideError
 from tb_evalguide.explain import page
-from tb_evalguide.i18n import LANGUAGES, gettext_for, preferred_language, render
-from tb_evalguide.model import Finding, Role, RoleChoice, Rule, RunReport, Text
+from tb_evalguide.i18n import LANGUAGES, N_, gettext_for, preferred_language, render
+from tb_evalguide.model import (
+    CheckResult,
+    Cost,
+    Finding,
+    Profile,
+    Ranking,
+    Role,
+    RoleChoice,
+    Roles,
+    Rule,
+    Run,
+    RunReport,
+    Signal,
+    Status,
+    Text,
+    Training,
+    Verdict,
+)
+from tb_evalguide.replay import truncate
 from tb_evalguide.rules import RULES
 from tb_evalguide.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 LEVEL_ORDER = {"bad": 0, "warn": 1, "info": 2, "unknown": 3, "ok": 4}
@@ -115,6 +138,55 @@ class Report:
         return frame
 
 
+def diagnosed(
+    training: Training, config: Config | None = None, now: float | None = None, at_step: int | None = None
+) -> RunReport:
+    """`diagnose_training`, and where it fails a report of this one training that says so.
+
+    at_step: as the training stood when it had reached this step.
+    """
+    try:
+        seen = training if at_step is None else truncate(training, at_step)
+        return diagnose_training(seen, config, now)
+    except EvalguideError:
+        raise  # the user's to mend, and the same for every run
+    except Exception as error:  # noqa: BLE001
+        # A log nobody foresaw can trip any line of the diagnosis. The faults of the other runs are worth more than
+        # stopping at ours: it is not hidden, the entry says that nothing was judged, and the debug log has the place.
+        return failed(training, error)
+
+
+def failed(training: Training, error: Exception) -> RunReport:
+    """The report of a training whose diagnosis broke: nothing is judged, and nothing of its curves is touched again."""
+    _log.debug("the diagnosis of %r failed", training.name, exc_info=error)
+    reason = Text(N_("the diagnosis itself failed ({error}); please report this"), {"error": type(error).__name__})
+    bare = Training(
+        training.name,
+        tuple(Run(run.name, {}, run.sources, run.directory, sampled=run.sampled) for run in training.runs),
+        training.directory,
+        training.framework,
+        notes=training.notes,
+    )
+    headline = Text(
+        N_("Nothing could be judged: the diagnosis itself failed ({error}). This is our bug, please report it."),
+        {"error": type(error).__name__},
+    )
+    return RunReport(
+        training=bare,
+        roles=Roles({}),
+        profile=Profile("generic", reason),
+        verdict=Verdict("insufficient_data", "unknown", 0.0, headline),
+        findings=(),
+        checks=tuple(CheckResult(rule.id, "skipped", reason) for rule in RULES),
+        judgements=(),
+        signals=tuple(Signal(f"Z{number}", "unknown", reason) for number in range(1, 8)),
+        checklist=(),
+        ranking=Ranking(),
+        status=Status("unknown", "L1", reason),
+        cost=Cost(),
+    )
+
+
 def worst_first(run: RunReport) -> tuple[int, float, str]:
     """Sort key: level, then the surer verdict, then the name."""
     return place_of(run.verdict.level, run.verdict.confidence, run.run)
@@ -208,7 +280,14 @@ def plain(value: Any) -> Any:
 
 
 def run_to_dict(run: RunReport, lang: str, curves: int | None = None) -> dict[str, Any]:
-    """One entry of the contract's `runs`."""
+    """One entry of the contract's `runs`; one that says so where it cannot be made (see `diagnosed`)."""
+    try:
+        return _entry(run, lang, curves)
+    except Exception as error:  # noqa: BLE001 - as argued in `diagnosed`
+        return _entry(failed(run.training, error), lang, curves)
+
+
+def _entry(run: RunReport, lang: str, curves: int | None) -> dict[str, Any]:
     training = run.training
 
     def text(message: Text) -> str:
@@ -449,13 +528,16 @@ def _ranked_choice(run: RunReport) -> RoleChoice | None:
 
 
 def restarts_of(run: RunReport) -> list[dict[str, Any]]:
-    """Restarts seen in any series of the training, each once, in step order."""
-    seen: dict[tuple[int, int], dict[str, Any]] = {}
+    """Restarts seen in any series of the training, each once, in the order in which they were written."""
+    seen: dict[tuple[int, float, int], dict[str, Any]] = {}
     for r in run.training.runs:
         for series in r.series.values():
-            for restart in series.restarts:
+            for number, restart in enumerate(series.restarts):
+                # A table has no wall times, and an event file may lie about them: then the place in the series tells
+                # two restarts at one step apart.
+                timed = math.isfinite(restart.wall_time)
                 seen.setdefault(
-                    (restart.step, int(restart.wall_time)),
+                    (restart.step, math.floor(restart.wall_time) if timed else math.inf, 0 if timed else number),
                     {
                         "step": restart.step,
                         "last_step": restart.last_step,
@@ -464,7 +546,12 @@ def restarts_of(run: RunReport) -> list[dict[str, Any]]:
                         "forward": restart.forward,
                     },
                 )
-    return sorted(seen.values(), key=lambda item: (item["wall_time"], item["step"]))
+
+    def written(key: tuple[int, float, int]) -> tuple[float, int, int]:
+        time = float(seen[key]["wall_time"])
+        return (time if math.isfinite(time) else math.inf, key[2], key[0])
+
+    return [seen[key] for key in sorted(seen, key=written)]
 
 
 def sparkline(run: RunReport, role: Role) -> list[float | None]:
