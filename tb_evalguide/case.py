@@ -141,7 +141,7 @@ class Case:
             return None
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):  # an integer of 400 digits is no float
             return None
         return number if math.isfinite(number) else None
 
@@ -262,7 +262,7 @@ class Case:
         if planned and planned > 0:
             return int(planned)
         epochs, per_epoch = self.number("num_train_epochs", "epochs", "max_epochs", "num_epochs"), self.steps_per_epoch
-        if epochs and epochs > 0 and per_epoch:
+        if epochs and epochs > 0 and per_epoch and math.isfinite(epochs * per_epoch):
             return round(epochs * per_epoch)
         return None
 

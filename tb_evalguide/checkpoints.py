@@ -343,8 +343,11 @@ def _step_of(path: str | None) -> int | None:
 def tie_width(steps: Ints, values: Floats, best: float, limits: Limits = LIMITS) -> float:
     """How far from the `best` value an evaluation may lie and still tie with it, in the metric's own unit."""
     finite = np.isfinite(values)
-    noise = stats.eval_noise(steps[finite], values[finite])
-    return min(limits.tie_sigmas * noise, limits.tie_share * abs(best))
+    with np.errstate(over="ignore", invalid="ignore"):
+        noise = stats.eval_noise(steps[finite], values[finite])
+    share = limits.tie_share * abs(best)
+    # the noise of values at the end of what a float can hold is itself no number
+    return min(limits.tie_sigmas * noise, share) if math.isfinite(noise) else share
 
 
 def break_tie(case: Case, tied: Sequence[_Candidate], overfits: bool, limits: Limits = LIMITS) -> _Candidate:
@@ -359,7 +362,8 @@ def break_tie(case: Case, tied: Sequence[_Candidate], overfits: bool, limits: Li
         # eval below train is no instability, so gaps below zero are all as good as none
         smallest = min(max(c.gap or 0.0, 0.0) for c in gaps)
         limit = smallest + limits.gap_sigmas * math.sqrt(2) * _gap_noise(case)
-        rest = [c for c in gaps if max(c.gap or 0.0, 0.0) <= limit]
+        if math.isfinite(limit):
+            rest = [c for c in gaps if max(c.gap or 0.0, 0.0) <= limit]
     best_score = min(c.score for c in rest)
     equal = [c for c in rest if c.score == best_score]
     if all(c.quality is not None for c in equal):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -95,6 +94,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 # ratio when `warmup_steps` is.
 _OVERRIDDEN_BY = {"num_train_epochs": "max_steps", "warmup_ratio": "warmup_steps"}
 _HARMLESS_NAME = re.compile(r"[\w./-]{1,80}")
+# No setting is larger, and nothing that is computed from a smaller one overflows. Own choice.
+LARGEST_SETTING = 1e15
 
 
 # --- what becomes of a present value: None means that nothing is left to change ---------------------------
@@ -541,7 +542,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
-        return value if math.isfinite(value) else None
+        # compared, not converted: an integer of 400 digits is no float
+        return value if abs(value) < LARGEST_SETTING else None
     if isinstance(value, str):
         text = value.strip()
         if text.lower() in ("true", "false"):
@@ -550,7 +552,7 @@ def _plain(value: Any) -> Any:
             number = float(text)
         except ValueError:
             return text if _HARMLESS_NAME.fullmatch(text) and text.lower() != "none" else None
-        if not math.isfinite(number):
+        if not abs(number) < LARGEST_SETTING:
             return None
         return int(number) if re.fullmatch(r"[+-]?\d+", text) else number
     return None

@@ -176,3 +176,39 @@ def test_wall_times_that_are_no_times(wall_time: float, tmp_path: Path) -> None:
         for step, value in ROWS:
             writer.scalar("train/loss", value, step, wall_time)
     assert [r["step"] for r in verdict(tmp_path)["restarts"]] == [60]
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e308, "9" * 500, "1e999"])
+def test_arguments_that_no_float_holds(number: object, tmp_path: Path) -> None:
+    names = ("per_device_train_batch_size", "learning_rate", "num_train_epochs", "max_steps", "warmup_steps")
+    with EventWriter(tmp_path) as writer:
+        writer.text("args/text_summary", json.dumps(dict.fromkeys(names, number)), 0)
+        for step in range(1, 61):
+            writer.scalar("train/loss", 2.5 * 0.97**step, step)
+            if step % 5 == 0:
+                writer.scalar("eval/loss", 2.5 * 0.97**step + (step / 20) ** 2, step)
+    findings = verdict(tmp_path)["findings"]
+    assert any(finding["remedies"] for finding in findings)  # which had been computed from the arguments
+
+
+@pytest.mark.parametrize(
+    ("train", "evals"),
+    [
+        ([1e308, -1e308] * 20, [2.0] * 40),
+        ([1e308, -1e308] * 20, [1e308, -1e308] * 20),
+        ([1e308] * 40, [1e308] * 40),
+        ([-1e308] * 40, None),
+        ([5e-324] * 40, [2.0] * 40),
+    ],
+)
+def test_losses_at_the_ends_of_what_a_float_holds(
+    train: list[float], evals: list[float] | None, tmp_path: Path
+) -> None:
+    (tmp_path / "log.jsonl").write_text(
+        "".join(
+            json.dumps({"step": step, "train_loss": value, "eval_accuracy": value, "eval_loss": evals and evals[step]})
+            + "\n"
+            for step, value in enumerate(train)
+        )
+    )
+    verdict(tmp_path)

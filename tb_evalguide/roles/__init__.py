@@ -461,7 +461,8 @@ def _nearer_level(search: _Search, chosen: _Ranked, others: Sequence[_Ranked], e
 
     def distance(r: _Ranked) -> float:
         ours = r.candidate.level
-        return abs(math.log(ours / level)) if ours > 0 and level > 0 else math.inf
+        # not the logarithm of the quotient, which may be 0 or infinite
+        return abs(math.log(ours) - math.log(level)) if ours > 0 and level > 0 else math.inf
 
     if not math.isfinite(distance(chosen)) or distance(chosen) <= math.log(LEVEL_FAR):
         return chosen
