@@ -171,6 +171,9 @@ def _no_errors(case: Case, findings: Sequence[Finding]) -> Answer:
         return FAIL, Text(N_("out of memory ({path}, line {line})"), place)
     if any(f.label == "out_of_memory" for f in findings):
         return FAIL, Text(N_("the run ended for lack of memory"))
+    for finding in findings:
+        if finding.label == "nan":
+            return FAIL, finding.message
     seen = False
     for role in (Role.TRAIN_LOSS, Role.EVAL_LOSS, Role.GRAD_NORM):
         series = case.roles.get(role)
@@ -190,9 +193,9 @@ def _no_errors(case: Case, findings: Sequence[Finding]) -> Answer:
         return UNKNOWN, Text(N_("only a sample of the points was read: NaN values may be missing"))
     if case.training.log_files:
         return PASS, Text(
-            N_("no NaN in the curves, no memory error in {n} log files"), {"n": len(case.training.log_files)}
+            N_("no NaN in the losses, no memory error in {n} log files"), {"n": len(case.training.log_files)}
         )
-    return PASS, Text(N_("no NaN in the curves; no log file beside the run to look for memory errors in"))
+    return PASS, Text(N_("no NaN in the losses; no log file beside the run to look for memory errors in"))
 
 
 def _perplexity(case: Case, findings: Sequence[Finding]) -> Answer:

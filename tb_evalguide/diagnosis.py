@@ -323,6 +323,14 @@ def missing(case: Case) -> Text | None:
     others = (len(s) for run in case.training.runs for tag, s in run.series.items() if "loss" in tag.lower())
     points["train"] = max([points["train"], *others])
     best = max(points.values())
+    if case.loss is not None and not any(c.values.any() for c in (case.train, case.evals) if c is not None):
+        return Text(
+            N_(
+                "{tag} is exactly 0 at all {count} points: no sample counts (all labels masked), or it is another "
+                "term. Nothing can be judged by it; name the tag of the loss with --role train_loss=TAG."
+            ),
+            {"tag": case.loss.tag, "count": len(case.loss)},
+        )
     if best == 0:
         return Text(
             N_(

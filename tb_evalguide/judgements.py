@@ -13,10 +13,12 @@ from tb_evalguide.model import Judgement, Role, Series, Text
 
 MAX_ROWS = 200  # longer tables are thinned evenly; first, last, best and every non-finite row are kept
 GAP_LIMIT = 0.5  # M8: eval loss > train loss + 0.5, strict
+LOW_LOSS = 0.3  # M6: below 0.3 possible overfitting, strict
 GAP_IDEAL = 0.15  # C1: a steady gap of 0.05–0.15
 START_LIMIT = 3.0  # M5, M7: a start above 3.0 is not the reference model's
 SLOW_TOTAL = 0.10  # C3: 6 % in 140 steps is underfitting, C1's 16 % in 40 steps is not
 SLOW_FIRST = 0.05  # C3, C4b: 2 % and 0.4 % in the first 40 steps are slow; C1's 16 % is not
+EPOCH_STEPS = 40  # the guide's rows are 40–50 steps apart: where steps count epochs, one row stands for as many
 SLOW_STEPS = 80  # C3, C4b: hardly any change is bad from the third row (90 steps after the first) on
 RISE = 0.05  # C4a: a rise of 24 % is bad; one below 5 % is within batch noise
 EVAL_RISE = 0.01  # C2: +3 % over the evaluation before is bad; less than 1 % is noise
@@ -72,6 +74,7 @@ class _Past:
 
 
 def _eval_rows(case: Case, series: Series) -> list[Judgement]:
+    pace = EPOCH_STEPS if case.steps_are_epochs else 1
     train_levels = case.train_at(series.steps)
     guide = case.is_guide
     noise = case.eval_noise
@@ -80,10 +83,10 @@ def _eval_rows(case: Case, series: Series) -> list[Judgement]:
     for step, value, level in zip(series.steps.tolist(), series.values.tolist(), train_levels.tolist()):
         train = level if math.isfinite(level) else None
         gap = value - train if train is not None and math.isfinite(value) else None
-        grade, reason = _judge_eval(step, value, gap, past, guide, noise)
+        grade, reason = _judge_eval(step * pace, value, gap, past, guide, noise)
         rows.append(Judgement(step, train, value, gap, _perplexity(case, value), grade, reason))
         if math.isfinite(value):
-            past.add(step, value, gap)
+            past.add(step * pace, value, gap)
     return rows
 
 
@@ -110,6 +113,8 @@ def _judge_eval(step: int, value: float, gap: float | None, past: _Past, guide: 
     gaps = past.gaps
     if gap is not None and len(gaps) >= 2 and _grows(gaps[-2], gaps[-1], gap, value - gap, noise, guide):
         return "warn", Text(N_("the gap grows: {before:.2f} → {gap:.2f}"), {"before": gaps[-1], "gap": gap})
+    if guide and gap is not None and stats.below(value - gap, LOW_LOSS):
+        return "warn", Text(N_("train loss {loss:.2f} is below 0.3: possible overfitting"), {"loss": value - gap})
     if value < before - margin:
         return "ok", Text(N_("eval loss falls"))
     return "ok", Text(N_("eval loss holds its level"))
@@ -123,6 +128,7 @@ def _grows(two_before: float, before: float, gap: float, train: float, noise: fl
 
 
 def _train_rows(case: Case, series: Series) -> list[Judgement]:
+    pace = EPOCH_STEPS if case.steps_are_epochs else 1
     curve = Curve.of(series)
     guide = case.is_guide
     noise = curve.noise
@@ -139,7 +145,7 @@ def _train_rows(case: Case, series: Series) -> list[Judgement]:
             if guide and stats.above(value, START_LIMIT):
                 grade, reason = "warn", Text(N_("start: loss above 3.0"))
         else:
-            grade, reason = _judge_train(step - first_step, value, first, before, noise, guide)
+            grade, reason = _judge_train((step - first_step) * pace, value, first, before, noise, guide)
             lowest = min(lowest, value)
         rows.append(Judgement(step, value, None, None, _perplexity(case, value), grade, reason))
         before = value
@@ -155,6 +161,10 @@ def _judge_train(since: int, value: float, first: float, before: float, noise: f
     if value > before + margin:
         return "warn", Text(N_("train loss jumps: {before:.3g} → {value:.3g}"), {"before": before, "value": value})
     fall = (first - value) / abs(first) if first else 0.0
+    if value == 0:
+        return "bad", Text(N_("train loss is exactly 0: zeros stand in place of NaN, or nothing counts"))
+    if guide and stats.below(value, LOW_LOSS):
+        return "warn", Text(N_("train loss {loss:.2f} is below 0.3: possible overfitting"), {"loss": value})
     if guide and fall < SLOW_FIRST and since >= SLOW_STEPS and value > 1.5:
         return "bad", Text(N_("too slow: only {fall:.1%} below the start"), {"fall": fall})
     if guide and fall < SLOW_FIRST / 2 and since > 0 and value > 1.5 and since >= SLOW_STEPS / 4:

@@ -36,6 +36,9 @@ class Limits:
     window: int = 50  # points before that say what is usual; own choice
     of_five: int = 2  # that many of five neighbouring points (failure-modes.md #15)
     first: int = 10  # points at the start that are left out (failure-modes.md #15: 25 points; fewer for sparse logs)
+    last: int = 5  # norms at the end whose median says where they stay; own choice
+    beyond: float = 1000.0  # times the usual, at the end: about to break, though the loss does not show it; own choice
+    large: float = 10.0  # guide V3: a norm above 10 is too large
     loss_rise: float = 0.10  # the loss level after, above that before: the jump did harm (as divergence)
 
 
@@ -52,6 +55,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     usual = float(stats.median(grad.values[max(0, first - limits.window) : first]))
     step = int(grad.steps[first])
     harm = loss_after(case, step)
+    last = float(stats.median(grad.values[-limits.last :]))
+    ends_high = last > limits.beyond * max(usual, 1e-300) and last > limits.large
     numbers = {
         "usual": usual,
         "peak": float(grad.values[hits].max()),
@@ -65,8 +70,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             tags=(grad.tag,),
             numbers=numbers,
             confidence=0.93,
-            severity=None if harm > limits.loss_rise else Severity.INFO,
-            variant="" if harm > limits.loss_rise else "harmless",
+            severity=None if harm > limits.loss_rise else Severity.MEDIUM if ends_high else Severity.INFO,
+            variant="" if harm > limits.loss_rise else "high" if ends_high else "harmless",
         )
     ]
 
@@ -117,6 +122,10 @@ RULE = Rule(
         "come back since."
     ),
     variants={
+        "high": N_(
+            "Gradients explode from step {first} on: the norm went from {usual:.3g} to {peak:.3g} and stays there; the "
+            "loss does not show it yet."
+        ),
         "harmless": N_("{count} gradient norms far above the usual {usual:.3g} (up to {peak:.3g}); the loss recovered.")
     },
     remedies=(remedies.CLIP_GRADIENTS, remedies.LR_TENTH, remedies.CHECK_BATCHES),

@@ -27,13 +27,15 @@ import numpy as np
 from tb_evalguide import remedies, segments, stats
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.model import Evidence, Floats, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.rules import divergence
 
 
 @dataclass(frozen=True)
 class Limits:
     jump: float = 0.10  # of the range (failure-modes.md #22)
     relative: float = 0.25  # of the value before; a tenth of a narrow range is nothing; own choice
+    constant: int = 5  # points, and a tenth of the run, at one rate: it was no warm-up; own choice
     repeats: int = 2  # that many jumps are a cyclic schedule; own choice
     harm: float = 4.0  # σ by which the loss level rises with it (failure-modes.md #35)
     harm_share: float = 0.10  # of the loss, at least; as RST002
@@ -49,7 +51,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     jumps = np.flatnonzero((up > limits.jump * spread) & (up > limits.relative * np.maximum(lr.values[:-1], 0)))
     # a warm-up, however coarsely logged, rises before the rate has ever fallen
     fell = np.flatnonzero(up < 0)
-    jumps = jumps[jumps > fell[0]] if len(fell) else jumps[:0]
+    settled = fell[0] if len(fell) else constant_until(lr.values, limits)
+    jumps = jumps[jumps > settled] if settled is not None else jumps[:0]
     jumps = jumps[np.concatenate([[True], np.diff(jumps) > 1])] if len(jumps) else jumps  # a second warm-up is one jump
     resumed = segments.resumes(case)
     interval = float(stats.median(np.diff(lr.steps)))
@@ -76,10 +79,21 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     return found[:3]
 
 
+def constant_until(values: Floats, limits: Limits) -> int | None:
+    """Index before the first change of a rate that had been constant for long; None where it never was."""
+    changes = np.flatnonzero(np.diff(values) != 0)
+    if not len(changes) or values[0] <= 0 or changes[0] + 1 < max(limits.constant, 0.1 * len(values)):
+        return None
+    return int(changes[0]) - 1
+
+
 def lost(case: Case, step: int) -> bool:
-    """The loss never got back below the level it had before the step: a warm restart that is meant to pays off."""
+    """The loss never got back below the level it had before the step: a warm restart that is meant to pays off.
+
+    Where the loss diverges for good, that is the finding, and the jump only the reason for it.
+    """
     train = case.train
-    if train is None:
+    if train is None or (len(train) >= 8 and divergence.check(case, divergence.RULE.limits)):
         return False
     before = train.between(float(train.steps[0]), step - 1)
     return len(before) >= 5 and train.tail() >= before.tail()

@@ -36,6 +36,7 @@ class Limits:
     short: int = 12  # points up to which single points are read as the guide's table reads them; own choice
     noise: float = 2.5  # σ of a point between start and second half: one batch that was easy is no start; own choice
     net: float = 0.02  # the loss must end at least this far above its start when the log is long; own choice
+    p: float = 0.01  # one-sided Mann–Kendall p of a short log that climbs in small steps; usual
     early: float = 0.2  # of the points: a resume that early sets the start anew; own choice
     significance: float = 3.0  # σ of the difference between the end and the lowest level; swings pass for noise here
 
@@ -76,7 +77,10 @@ def since_early_resume(case: Case, train: Curve, limits: Limits) -> Curve:
 def short_log(train: Curve, limits: Limits) -> Sequence[Evidence]:
     before, after = train.values[:-1], train.values[1:]
     up = np.flatnonzero(after > before + limits.rise * np.abs(before))
-    if len(up) < limits.rises or train.values[-1] < train.values[0]:
+    first, last = float(train.values[0]), float(train.values[-1])
+    if last >= first * (1 + 2 * limits.rise) > 0 and stats.mann_kendall(train.values).p_up < limits.p:
+        up = np.flatnonzero(after > before)  # small steps, but up and up
+    elif len(up) < limits.rises or last < first:
         return ()
     return [
         evidence(

@@ -101,8 +101,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 def enough(case: Case, limits: Limits) -> bool:
     """The guide's own tables have four points; elsewhere more are needed before slowness can be told."""
     span = case.last_step - case.first_step
-    if case.is_guide and not case.steps_are_epochs:
-        return span >= limits.steps
+    if case.is_guide:
+        return span >= limits.steps or case.steps_are_epochs
     if span < limits.steps and not case.steps_are_epochs:
         return False
     evals = len(case.evals) if case.evals is not None else 0

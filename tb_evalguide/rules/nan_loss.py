@@ -40,7 +40,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("no loss in the log")))
     broken = [s for s in series if not np.isfinite(s.values).all()]
     if not broken:
-        return ()
+        return elsewhere(case)
     firsts = {s.tag: int(np.flatnonzero(~np.isfinite(s.values))[0]) for s in broken}
     head = min(broken, key=lambda s: int(s.steps[firsts[s.tag]]))
     start = int(head.steps[firsts[head.tag]])
@@ -59,6 +59,28 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             confidence=0.99 if not recovered else 0.9,
             severity=Severity.MEDIUM if recovered else None,
             variant="recovered" if recovered else ("from_start" if firsts[head.tag] == 0 else ""),
+        )
+    ]
+
+
+def elsewhere(case: Case) -> Sequence[Evidence]:
+    """NaN in a curve that is no loss (failure-modes.md #1: any series): information, as metrics divide 0 by 0."""
+    known = {case.roles.get(role) for role in (Role.GRAD_NORM, Role.LOSS_SCALE)}  # INT002 and INT006 look at these
+    others = [s for run in case.training.runs for s in run.series.values() if len(s) and s not in known]
+    broken = [s for s in others if np.isnan(s.values).any()]
+    if not broken:
+        return ()
+    first = min(broken, key=lambda s: int(s.steps[np.flatnonzero(np.isnan(s.values))[0]]))
+    bad = np.flatnonzero(np.isnan(first.values))
+    return [
+        Evidence(
+            steps=(int(first.steps[bad[0]]), int(first.steps[bad[-1]])),
+            tags=tuple(s.tag for s in broken[:5]),
+            numbers={"count": len(bad), "points": len(first)},
+            words={"tag": first.tag},
+            confidence=0.9,
+            severity=Severity.INFO,
+            variant="elsewhere",
         )
     ]
 
@@ -82,6 +104,7 @@ RULE = Rule(
         "learned."
     ),
     variants={
+        "elsewhere": N_("{tag} is NaN at {count} of {points} points, first at step {first}; the losses are finite."),
         "from_start": N_("The loss is NaN from the first logged step {first} on; nothing was learned."),
         "recovered": N_(
             "The loss was NaN at {count} of {points} points, first at step {first}, and became finite again."

@@ -51,6 +51,7 @@ class Limits:
     learned_by_heart: float = 0.5  # train over eval loss below which the train set is being memorised; own choice …
     heart_fall: float = 0.2  # … while train fell by this much since the lowest evaluation; labelled runs as they grew …
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
+    turn: float = 4.0  # times the usual bend of the other evaluations by which two or more in a row rose; own choice
     train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
     heart_rise: float = 0.02  # … and the last three evaluations lie this far above it; a healthy run: 1.7 % at its end
 
@@ -79,11 +80,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     few = n < limits.many  # with more evaluations the noise is known, and scatter no longer passes for a rise
     gap_grows = few and gap_trend(case) < limits.trend_p and min(end, last) > low and rises_after(evals, best)
     by_heart = memorises(case, evals, best, limits)
-    if not (sure or gap_grows or by_heart) or diverged(case):
+    turned = few and turns(case, evals, best, limits)
+    if not (sure or gap_grows or by_heart or turned) or diverged(case):
         return ()
     seen = share >= limits.least_share or rise >= limits.sure_rise
     large = (rise >= limits.rise and seen) or (share >= limits.share and rise >= limits.least_rise)
-    large = large and (sure or gap_grows)
+    large = large and (sure or gap_grows or turned)
     # the decision is by medians; what is said is the lowest evaluation itself, the one whose checkpoint is to be used
     around = evals.values[max(0, best - 1) : best + 2] if n >= limits.many else evals.values[best : best + 1]
     best = max(0, best - 1) + int(np.argmin(around)) if n >= limits.many else best
@@ -193,6 +195,21 @@ def is_plain(case: Case, limits: Limits) -> bool:
         return False
     best = int(np.argmin(stats.running_median(case.evals.values, 3)))
     return memorises(case, case.evals, best, limits) and rises_after(case.evals, best)
+
+
+def turns(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
+    """The guide's C2, read by eye: a fall to the lowest, then at least two evaluations that only rise, train falling.
+
+    The turn itself is no noise, though second differences take it for some; what is left of them must be small.
+    """
+    after = evals.values[best:]
+    if len(after) < 3 or best < 2 or (np.diff(after) <= 0).any():
+        return False
+    if case.train is not None and not train_falls(case, evals, best):
+        return False
+    bends = np.abs(stats.second_differences(evals.steps, evals.values))
+    others = np.delete(bends, best - 1) if 0 < best <= len(bends) else bends
+    return bool(after[-1] - after[0] > limits.turn * (float(stats.median(others)) if len(others) else 0.0))
 
 
 def train_rises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:

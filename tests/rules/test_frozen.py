@@ -51,3 +51,8 @@ def test_a_few_steps_prove_nothing():
 def test_skipped_below_six_points():
     assert "6" in skipped(RULE, case(train(decay(5)), evals(stuck(n=5))))
     assert found(RULE, case(train(stuck(n=6), 20)))
+
+
+@pytest.mark.parametrize(("points", "fires"), [(19, False), (20, True)])
+def test_a_constant_round_number_is_believed_after_many_points(points, fires):
+    assert bool(found(RULE, case(train([2.5] * points, interval=50)))) is fires

@@ -64,3 +64,10 @@ def test_long_series_are_read_in_blocks():
 def test_needs_twenty_norms():
     assert "not enough data" in skipped(RULE, case(train(decay(N)), grad=norms(exploding(1, n=19))))
     assert "no grad norm" in skipped(RULE, case(train(decay(N))))
+
+
+@pytest.mark.parametrize(("last", "expected"), [(1e6, Severity.MEDIUM), (500.0, Severity.INFO)])
+def test_norms_that_end_beyond_everything_are_a_warning_before_the_loss_shows_it(last, expected):
+    values = np.concatenate([np.full(30, 1.0), np.geomspace(100, last, 10)])
+    (evidence,) = found(RULE, case(train(decay(40)), grad=norms(values)))
+    assert severity(RULE, evidence) is expected

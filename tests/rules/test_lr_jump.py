@@ -56,3 +56,26 @@ def test_schedules_that_move_by_design(name):
 
 def test_skipped_without_a_rate():
     assert "learning rate" in skipped(RULE, case(train(decay(N))))
+
+
+def jumped(loss_after, factor=10.0):
+    """A constant rate that jumps half-way, and what the loss does then."""
+    rates = np.concatenate([np.full(50, 1e-3), np.full(50, factor * 1e-3)])
+    losses = np.concatenate([decay(50, 4.0, 2.0), loss_after])
+    return case(train(losses), lr=rate(rates))
+
+
+@pytest.mark.parametrize(("after", "expected"), [
+    (np.linspace(2.0, 1.6, 50), Severity.INFO),  # it does not mind
+    (np.concatenate([np.linspace(2.9, 2.05, 40), np.full(10, 2.05)]), Severity.MEDIUM),  # never back
+    (np.concatenate([np.linspace(2.9, 1.7, 25), np.full(25, 1.5)]), Severity.INFO),  # it paid off
+])  # fmt: skip
+def test_a_jump_off_a_constant_rate_is_a_fault_when_what_was_learned_is_lost(after, expected):
+    noise = 1 + 0.002 * np.random.default_rng(0).standard_normal(50)
+    (evidence,) = found(RULE, jumped(after * noise))
+    assert severity(RULE, evidence) is expected and evidence.steps[0] == 510
+
+
+def test_a_short_constant_start_is_a_warm_up():
+    rates = np.concatenate([np.full(4, 1e-4), np.full(96, 1e-3)])
+    assert not found(RULE, case(train(decay(100)), lr=rate(rates)))

@@ -88,3 +88,12 @@ def test_an_early_resume_on_other_data_sets_the_start_anew(resets, fires):
         epochs[3:] = np.arange(1, 58) * 0.04
     run = case(series("train/loss", steps, values), epoch=series("train/epoch", steps, epochs))
     assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    ([2.0, 2.1, 2.2, 2.3, 2.4, 2.5], True),
+    ([2.0, 2.02, 2.04, 2.06, 2.08, 2.1], False),  # 5 %
+    ([2.0, 2.08, 2.0, 2.09, 2.0, 2.1], False),  # up and down
+])  # fmt: skip
+def test_a_short_log_that_only_climbs(values, fires):
+    assert bool(found(RULE, case(series("train/loss", [10, 50, 100, 150, 200, 250], values)))) is fires

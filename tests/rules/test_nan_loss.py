@@ -9,7 +9,7 @@ from tb_evalguide.model import Severity
 from tb_evalguide.rules.nan_loss import RULE
 
 from ..support.checks import decay, evals, found, severity, skipped, train
-from ..support.phases import case
+from ..support.phases import case, series
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -52,3 +52,11 @@ def test_limit_of_recovery(share, milder):
 def test_passes_and_skips():
     assert not found(RULE, case(train(decay(50)), evals(decay(5))))
     assert "no loss" in skipped(RULE, case())
+
+
+def test_nan_in_another_curve_is_information():
+    entropy = series("train/entropy", range(10, 410, 10), [math.nan] * 5 + [1.0] * 35)
+    run = case(train(decay(40)), extra=[entropy])
+    (evidence,) = found(RULE, run)
+    assert severity(RULE, evidence) is Severity.INFO
+    assert evidence.tags == ("train/entropy",) and evidence.steps == (10, 50)

@@ -7,7 +7,7 @@ from tb_evalguide.model import Severity
 from tb_evalguide.rules.overfitting import RULE
 
 from ..support.checks import decay, evals, found, severity, skipped, train
-from ..support.phases import case
+from ..support.phases import case, series
 
 
 def u_shape(rise, n=20, low=8, start=2.0, floor=1.0, noise=0.002, seed=0):
@@ -125,3 +125,19 @@ def test_a_train_loss_that_rose_with_it_is_something_else(end, fires):
         e for e in found(RULE, case(train(both), evals(u_shape(0.2)))) if severity(RULE, e) is not Severity.INFO
     ]
     assert bool(loud) is fires
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    ([2.55, 2.15, 1.8, 1.55, 1.60, 1.75], True),  # the guide's C2
+    ([2.55, 2.15, 1.8, 1.55, 1.75, 1.60], False),  # one high evaluation, on its way down again
+    ([2.55, 1.6, 2.1, 1.55, 1.60, 1.75], False),  # it moves by as much everywhere
+])  # fmt: skip
+@pytest.mark.parametrize("with_train", [True, False])
+def test_a_turn_that_the_eye_sees_in_six_evaluations(values, fires, with_train):
+    steps = [10, 50, 100, 150, 200, 250]
+    falls = series("train/loss", steps, [2.5, 2.1, 1.7, 1.4, 1.15, 0.9]) if with_train else None
+    loud = [
+        e for e in found(RULE, case(falls, series("eval/loss", steps, values), profile="generic"))
+        if severity(RULE, e) is not Severity.INFO
+    ]  # fmt: skip
+    assert [e.steps for e in loud] == [(150, 250)] * fires

@@ -68,3 +68,11 @@ def test_one_that_never_recovers_is_left_to_divergence():
 
 def test_needs_thirty_points():
     assert "not enough data" in skipped(RULE, case(train(decay(29))))
+
+
+@pytest.mark.parametrize(("height", "expected"), [(6.0, Severity.MEDIUM), (3.5, Severity.INFO)])
+def test_one_that_tears_both_losses_apart_is_told_though_all_was_regained(height, expected):
+    values = decay(30, 2.0, 0.3, noise=0.001)
+    values[17:21] *= height * np.array([1.0, 0.8, 0.6, 0.3])
+    (evidence,) = found(RULE, case(train(values, interval=100), evals(values)))
+    assert severity(RULE, evidence) is expected

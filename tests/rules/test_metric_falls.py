@@ -1,0 +1,65 @@
+"""OVF008: the eval metric falls past its best while the train metric rises, where no eval loss was logged."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tb_evalguide.model import Role, RoleChoice, Roles, Severity, Text
+from tb_evalguide.rules.metric_falls import RULE
+
+from ..support.checks import decay, evals, every, found, severity, skipped, train
+from ..support.phases import case, series
+
+
+def accuracies(fall, n=24, best=8, noise=0.003, seed=0):
+    """Rises from 0.5 to 0.85 at index `best`, then falls by `fall`."""
+    values = np.interp(np.arange(n), [0, best, n - 1], [0.5, 0.85, 0.85 - fall])
+    return values + noise * np.random.default_rng(seed).standard_normal(n)
+
+
+def classifier(evaluated, trained=None, losses=None):
+    roles = {Role.EVAL_ACCURACY: series("val_acc", every(len(evaluated), 100), evaluated)}
+    if trained is not None:
+        roles[Role.TRAIN_ACCURACY] = series("train_acc", every(len(trained), 100), trained)
+    return case(losses, roles=roles, profile="classification")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fires_where_the_eval_accuracy_falls_and_train_rises(seed):
+    (evidence,) = found(RULE, classifier(accuracies(0.12, seed=seed), np.linspace(0.6, 1.0, 24)))
+    assert severity(RULE, evidence) is Severity.MEDIUM
+    assert 700 <= evidence.steps[0] <= 1100 and evidence.numbers["end"] < evidence.numbers["best"]
+
+
+@pytest.mark.parametrize(("fall", "fires"), [(0.03, False), (0.06, True)])
+def test_limit_of_the_fall(fall, fires):
+    """5 % of 0.85 is 0.043."""
+    assert bool(found(RULE, classifier(accuracies(fall, noise=0.0), np.linspace(0.6, 1.0, 24)))) is fires
+
+
+def test_noise_of_a_small_eval_set_is_none():
+    assert not found(RULE, classifier(accuracies(0.0, noise=0.03), np.linspace(0.6, 1.0, 24)))
+
+
+def test_a_train_accuracy_that_falls_as_well_is_something_else():
+    assert not found(RULE, classifier(accuracies(0.12), np.interp(np.arange(24), [0, 8, 23], [0.6, 0.9, 0.7])))
+
+
+def test_a_train_loss_that_falls_will_do():
+    assert found(RULE, classifier(accuracies(0.12), losses=train(decay(240))))
+
+
+def test_skipped():
+    run = case(train(decay(50)), evals(decay(10)))
+    assert "judged instead" in skipped(RULE, run)
+    assert "no quality metric" in skipped(RULE, case(train(decay(50))))
+    assert "no quality metric" in skipped(RULE, classifier(accuracies(0.12)[:7]))
+
+
+def test_an_error_rate_is_better_when_smaller():
+    rates = series("val/wer", every(24, 100), 1 - accuracies(0.12))
+    choice = RoleChoice(Role.EVAL_METRIC, rates, Text("named in the test"), greater_is_better=False)
+    run = case(train(decay(240)))
+    run = dataclasses.replace(run, roles=Roles(run.roles.choices, metrics=(choice,)))
+    assert found(RULE, run)[0].tags == ("val/wer",)
