@@ -49,3 +49,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(f"tb_evalguide.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names too, although they are loaded late: for the completion of a notebook."""
+    return sorted({*globals(), *__all__})

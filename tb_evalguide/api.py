@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tb_evalguide.config import Config, load_config, validate_limits
+from tb_evalguide.errors import LogdirMissing
 from tb_evalguide.model import Run, Training
 from tb_evalguide.report import Report, diagnosed
 from tb_evalguide.rules import RULES
@@ -23,7 +24,14 @@ def read(logdir: str | os.PathLike[str]) -> list[Run]:
 
     Raises errors.LogdirMissing, LogdirUnreadable, NoRuns or OnlyOtherData.
     """
-    return read_runs(os.fspath(logdir))
+    return read_runs(_path(logdir))
+
+
+def _path(logdir: str | os.PathLike[str]) -> str:
+    path = os.fspath(logdir)
+    if not path:
+        raise LogdirMissing(path="''")  # an unset variable, and not the folder the program happens to run in
+    return path
 
 
 def diagnose(
@@ -55,7 +63,7 @@ def diagnose(
 
 def _trainings(logs: Logs) -> tuple[str, list[Training], Config]:
     if isinstance(logs, (str, os.PathLike)):
-        path = os.fspath(logs)
+        path = _path(logs)
         return path, list(read_trainings(path)), load_config(path)
     if isinstance(logs, Iterable) and not hasattr(logs, "columns"):
         runs = list(logs)

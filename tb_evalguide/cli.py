@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -201,10 +203,24 @@ def _language(arguments: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status; prints at most one line about an error, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # Python has no object for a stream that was closed before it started (`>&-`).
+    if sys.stdout is None:
+        sys.stdout = _Closed()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open as long as the process
     if "--debug" not in given and not os.environ.get(DEBUG_VARIABLE):
         return _main(given, debug=False)
     with _debug_log():
         return _main(given, debug=True)
+
+
+class _Closed(io.TextIOBase):
+    """In place of a closed stdout: whoever has something to print learns that nobody can read it."""
+
+    def write(self, text: str) -> int:
+        from tb_evalguide.commands import NotWritable
+
+        raise NotWritable(path="stdout", reason=os.strerror(errno.EBADF))
 
 
 @contextmanager

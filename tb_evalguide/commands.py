@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tb_evalguide.errors import BadOption, EvalguideError, UnknownRun
+from tb_evalguide.errors import BadOption, EvalguideError, LogdirMissing, UnknownRun
 from tb_evalguide.i18n import LANGUAGES, N_, gettext_for, preferred_language
 from tb_evalguide.i18n import render as render_text
 from tb_evalguide.model import Text
@@ -350,12 +351,18 @@ def compare(options: argparse.Namespace) -> int:
 
 def rate(options: argparse.Namespace) -> int:
     """Adds a person's rating of the samples at a step to a file."""
-    from tb_evalguide.errors import LogdirMissing
+    from tb_evalguide.errors import NoRuns
+    from tb_evalguide.sources.logdir import walk
     from tb_evalguide.sources.ratings import write_rating
+    from tb_evalguide.sources.reading import shares
 
     lang = options.lang or preferred_language()
-    if options.file is None and not os.path.isdir(options.logdir):
-        raise LogdirMissing(path=str(options.logdir))
+    if options.file is None:
+        if not os.path.isdir(options.logdir):
+            raise LogdirMissing(path=options.logdir or "''")
+        # ratings beside no run would never be read
+        if not shares(walk(options.logdir)):
+            raise NoRuns(path=options.logdir)
     path = write_rating(options.file or options.logdir, options.step, options.rating, options.note)
     _say(N_("{path}: step {step:,} rated {rating}"), lang, path=str(path), step=options.step, rating=options.rating)
     return 0
@@ -365,8 +372,12 @@ def config(options: argparse.Namespace) -> int:
     """Prints every setting in force and where it comes from."""
     from tb_evalguide.config import load_config, settings, validate_limits
     from tb_evalguide.rules import RULES
+    from tb_evalguide.sources.logdir import is_remote, local_path
 
-    found = load_config(options.logdir, options.config)
+    logdir = options.logdir
+    if logdir == "" or (logdir and not is_remote(logdir) and not os.path.exists(local_path(logdir))):
+        raise LogdirMissing(path=logdir or "''")
+    found = load_config(logdir, options.config)
     validate_limits(found, RULES)
     lang = options.lang or found.lang or preferred_language()
     rows = settings(found, RULES)
@@ -422,6 +433,8 @@ def _config(options: argparse.Namespace) -> Config:
     from tb_evalguide.config import load_config, validate_limits
     from tb_evalguide.rules import RULES
 
+    if not options.logdir:
+        raise LogdirMissing(path="''")  # an unset variable of a script, and not the folder it happens to run in
     roles: dict[str, str] = {}
     for text in options.role or ():
         role, sign, tag = text.partition("=")
@@ -473,12 +486,24 @@ def _output(options: argparse.Namespace) -> Iterator[TextIO]:
             reconfigure(errors="backslashreplace", **({} if sys.stdout.isatty() else {"encoding": "utf-8"}))
         yield sys.stdout
         return
-    partial_file = f"{target}.{os.getpid()}.part"
+    # A link stays a link: what it leads to is replaced.
+    path = os.path.realpath(target)
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        # A pipe or a device has a reader, and nothing to be kept whole: what is put in its place would never be read.
+        try:
+            with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+                yield file
+        except OSError as error:
+            raise NotWritable(path=str(target), reason=error.strerror or str(error)) from error
+        return
+    partial_file = f"{path}.{os.getpid()}.part"
     try:
         try:
             with open(partial_file, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
                 yield file
-            os.replace(partial_file, target)
+            if os.path.isfile(path):
+                os.chmod(partial_file, stat.S_IMODE(os.stat(path).st_mode))
+            os.replace(partial_file, path)
         except OSError as error:
             raise NotWritable(path=str(target), reason=error.strerror or str(error)) from error
     finally:

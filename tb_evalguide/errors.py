@@ -24,6 +24,10 @@ class LogdirUnreadable(EvalguideError):
     template = N_("{path}: cannot be read ({reason}). Check its permissions.")
 
 
+class UnknownScheme(LogdirUnreadable):
+    template = N_("{path}: {scheme}:// is no kind of address that is known here. Known are, among others: {known}.")
+
+
 class NoRuns(EvalguideError):
     template = N_(
         "{path}: no training logs found below it "

@@ -135,6 +135,7 @@ class Follower:
         self._readers: list[LogdirReader] | None = None
         self._config: Config | None = None
         self._known: dict[int, tuple[Training, RunReport, float]] = {}
+        self._provided: tuple[object, Sequence[Training]] = ((), ())  # what the provider gave last, and its signature
 
     @property
     def snapshot(self) -> Snapshot:
@@ -177,9 +178,6 @@ class Follower:
         except EvalguideError as error:
             if not self._read_provider():
                 self._publish(state="error", reason=_sentence(error), progress=None)
-            return
-        if not self.snapshot.runs:
-            self._read_provider()
 
     def _read_files(self) -> None:
         from tb_evalguide.sources import LogdirReader
@@ -214,7 +212,9 @@ class Follower:
         if failed:
             raise failed[0]
         found = _trainings(readers)
-        self._diagnose(found, state="ready" if found else "empty", progress=None)
+        # One state a round: a folder that is gone while TensorBoard still holds its points is not empty in between.
+        if found or not self._read_provider():
+            self._diagnose(found, state="ready" if found else "empty", progress=None)
 
     def _load_config(self) -> None:
         from tb_evalguide.config import Config, load_config, validate_limits
@@ -232,6 +232,10 @@ class Follower:
         if self._provider is None:
             return False
         found = self._provider()
+        signature = _signature(found)
+        if signature == self._provided[0]:
+            found = self._provided[1]  # nothing new: the reports of these are known
+        self._provided = (signature, found)
         if found:
             self._diagnose(found, state="ready", progress=None, mode="sampled")
         return bool(found)
@@ -307,6 +311,17 @@ def _says_the_same(old: RunReport, new: RunReport) -> bool:
         return report.status, report.verdict, report.checks, report.checklist, report.signals
 
     return aged(old) == aged(new)
+
+
+def _signature(trainings: Iterable[Training]) -> object:
+    """Changes when the provider knows more than before: it makes everything anew each time it is asked."""
+    return tuple(
+        (run.name, tag, len(series), int(series.steps[-1]), float(series.wall_times[-1]))
+        for training in trainings
+        for run in training.runs
+        for tag, series in run.series.items()
+        if len(series)
+    )
 
 
 def _trainings(readers: Iterable[LogdirReader]) -> list[Training]:

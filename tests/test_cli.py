@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -585,3 +586,92 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
 
     few, many = peak(20), peak(200)
     assert many < few + 15_000  # kB; keeping every report would take more than 40 kB a run
+
+
+# --- where the output goes, and what is no log folder --------------------------------------------------------------
+
+
+def test_output_into_a_pipe_and_through_a_link(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "logs" / "a")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    told: list[str] = []
+    reader = threading.Thread(target=lambda: told.append(pipe.read_text(encoding="utf-8")), daemon=True)
+    reader.start()
+    assert run("report", tmp_path / "logs", "--format", "json", "-o", pipe, capsys=capsys) == (0, "", "")
+    reader.join(30)
+    assert pipe.is_fifo() and json.loads(told[0])["runs"][0]["run"] == "a"
+
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "report.json", tmp_path / "link.json"
+    link.symlink_to(Path("elsewhere") / "report.json")
+    for _ in range(2):  # it leads to nothing yet, then to a file
+        assert run("report", tmp_path / "logs", "--format", "json", "-o", link, capsys=capsys) == (0, "", "")
+        assert link.is_symlink() and json.loads(target.read_text(encoding="utf-8"))["runs"]
+        target.chmod(0o640)
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["report.json"]
+
+
+@pytest.mark.parametrize("command", [("report",), ("rank",), ("compare",), ("config", "show")])
+@pytest.mark.parametrize("logdir", ["", "nosuch"])
+def test_a_folder_that_is_not_there_is_one_line(
+    command: tuple[str, ...],
+    logdir: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(write(tmp_path))  # an empty path is not the folder one stands in
+    status, out, err = run(*command, logdir, capsys=capsys)
+    assert (status, out) == (2, "")
+    assert_one_line(err)
+
+
+def test_the_api_takes_no_empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tb_evalguide as tbe
+    from tb_evalguide.errors import LogdirMissing
+
+    monkeypatch.chdir(write(tmp_path))
+    for call in (tbe.read, tbe.diagnose):
+        with pytest.raises(LogdirMissing):
+            call("")
+    assert tbe.diagnose(Path()).runs  # which is "."
+    assert {"read", "diagnose", *tbe.__all__} <= set(dir(tbe))
+
+
+def test_an_address_of_an_unknown_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run("report", "foo://x", "--lang", "en", capsys=capsys)
+    assert (status, out) == (2, "")
+    assert_one_line(err)
+    assert "foo://" in err and "s3://" in err and "permission" not in err
+
+
+def test_a_rating_beside_no_run_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").write_text("hello\n")
+    status, out, err = run("rate", tmp_path, "--step", 1, "good", capsys=capsys)
+    assert (status, out) == (2, "")
+    assert_one_line(err)
+    assert not (tmp_path / "sample_ratings.csv").exists()
+    assert run("rate", tmp_path, "--step", 1, "good", "--file", tmp_path / "mine.csv", capsys=capsys)[0] == 0
+
+
+def test_closed_streams_are_no_bug(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    command = f"{sys.executable} -m tb_evalguide"
+    for arguments, status in (
+        ("report logs >&-", 2),
+        ("explain --all >&-", 2),
+        ("--version >&-", 2),
+        ("report logs -o out.txt >&-", 0),
+        ("report logs 2>&-", 0),
+        ("report nosuch 2>&-", 2),
+    ):
+        done = subprocess.run(
+            ["sh", "-c", f"{command} {arguments.replace('logs', 'a')}"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == status, (arguments, done)
+        assert "internal" not in done.stderr and "Traceback" not in done.stderr and "nosuch" not in done.stdout
+        if status == 2 and "2>" not in arguments:
+            assert_one_line(done.stderr)
+    assert (tmp_path / "out.txt").stat().st_size

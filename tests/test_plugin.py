@@ -355,3 +355,31 @@ def test_places_as_tensorboard_spells_them(home: Path) -> None:
 def test_the_page_stays_small() -> None:
     packed = sum(len(gzip.compress((module.STATIC / name).read_bytes(), 9)) for name in ("index.js", "style.css"))
     assert packed <= 120_000, f"{packed} bytes gzipped"
+
+
+def test_a_deleted_folder_is_one_state_and_no_news_in_every_round(tmp_path: Path) -> None:
+    """TensorBoard goes on giving the points of a folder that is gone: the tab must not flicker between the two."""
+    import shutil
+
+    logs.fine_tuning(tmp_path / "logs" / "a", train=logs.falling(2.5, 1.0), evals=None, steps=200)
+    falling = logs.curve(300, logs.falling(2.5, 1.0), 0.01, 1)
+    for provider, after in ((Provider({"a": {"train/loss": falling}}), ("ready", 1)), (Provider(), ("empty", 0))):
+        logs.fine_tuning(tmp_path / "logs" / "a", train=logs.falling(2.5, 1.0), evals=None, steps=200)
+        published: list[tuple[str, int]] = []
+        follower = Follower(
+            log_places(str(tmp_path / "logs"), None), lambda given=provider: provider_trainings(given), interval=5.0
+        )
+        follower._round()
+        assert follower.snapshot.mode == "full"
+        shutil.rmtree(tmp_path / "logs")
+        whole = follower._publish
+
+        def publish(whole: Any = whole, follower: Follower = follower, published: Any = published, **said: Any) -> None:
+            whole(**said)
+            published.append((follower.snapshot.state, len(follower.snapshot.runs)))
+
+        follower._publish = publish  # type: ignore[method-assign]
+        follower._round()
+        revision = follower.snapshot.revision
+        follower._round()
+        assert set(published) == {after} and follower.snapshot.revision == revision

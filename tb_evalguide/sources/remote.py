@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tb_evalguide.errors import LogdirMissing, LogdirUnreadable, MissingExtra
+from tb_evalguide.errors import LogdirMissing, LogdirUnreadable, MissingExtra, UnknownScheme
 from tb_evalguide.sources import disk
 from tb_evalguide.sources.hparams_yaml import FILE_NAME as HPARAMS
 from tb_evalguide.sources.logdir import MIRROR_INDEX, is_event_file
@@ -37,7 +37,7 @@ def mirror(url: str) -> str:
     """The local folder that now holds the log files below `url`; only what is new or changed is fetched.
 
     A file that only grew is continued where the mirror ends. Checkpoints are mirrored as empty files of their names.
-    Raises MissingExtra, LogdirMissing, LogdirUnreadable.
+    Raises MissingExtra, UnknownScheme, LogdirMissing, LogdirUnreadable.
     """
     system, root = _open(url)
     try:
@@ -55,10 +55,15 @@ def mirror(url: str) -> str:
 
 def _open(url: str) -> tuple[Any, str]:
     protocol = url.split("://", 1)[0]
+    unknown = UnknownScheme(path=url, scheme=protocol, known=", ".join(f"{name}://" for name in _FAMILIAR))
     try:
         import fsspec
     except ImportError:
+        if protocol not in {*_PACKAGES, *_FAMILIAR}:
+            raise unknown from None
         raise MissingExtra(path=url, package="fsspec", extra="remote") from None
+    if protocol not in fsspec.available_protocols():
+        raise unknown
     try:
         system, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except ImportError:  # fsspec knows the protocol, but the package behind it is not installed
@@ -68,6 +73,7 @@ def _open(url: str) -> tuple[Any, str]:
     return system, str(root).rstrip("/")
 
 
+_FAMILIAR = ("s3", "gs", "hf", "az", "abfs", "http", "https", "ftp", "sftp", "ssh", "hdfs", "webhdfs", "memory")
 _PACKAGES = {
     "s3": "s3fs",
     "s3a": "s3fs",
