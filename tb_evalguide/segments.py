@@ -13,6 +13,8 @@ from tb_evalguide.model import Floats, Ints, Restart, Role, Series
 # A fresh training writes its first point where the one before it did; one that goes on starts later. Half a logging
 # interval is left for loggers that count from 0 in one version and from 1 in the next.
 FRESH_WITHIN = 0.5
+NO_PAUSE = 3.0  # usual intervals between two points: a process does not start again in less …
+NO_PAUSE_SECONDS = 1.0  # … nor in a second, where points are written faster than that; own choice
 EPOCH_RESET = 0.5  # of the epoch before: rounding and several loggers never halve it; own choice
 LEAST_RESET = 0.1  # epochs; own choice
 
@@ -37,11 +39,19 @@ def resumes(case: Case) -> tuple[Resume, ...]:
         series = case.roles.get(Role.EVAL_LOSS)
     if series is None or len(series) < 2:
         return ()
-    again = [r for r in series.restarts if not is_fresh(series, r)]
+    again = [r for r in series.restarts if not is_fresh(series, r) and not _only_a_new_file(series, r)]
     found = {r.step: Resume(r.step, r.last_step, r.gap_seconds, r.forward) for r in again}
     for reset in _epoch_resets(case, series):
         found.setdefault(reset.step, reset)
     return tuple(found[step] for step in sorted(found))
+
+
+def _only_a_new_file(series: Series, restart: Restart) -> bool:
+    """Nothing was written twice and no time went by: a writer that begins another file, not another process."""
+    if not restart.forward:
+        return False
+    pace = float(stats.median(np.diff(series.wall_times)))
+    return bool(restart.gap_seconds <= max(NO_PAUSE * pace, NO_PAUSE_SECONDS))
 
 
 def _epoch_resets(case: Case, series: Series) -> list[Resume]:

@@ -82,3 +82,12 @@ def test_a_climb_that_was_under_way_is_no_jump():
     assert not found(RULE, case(climbing))
     jumping = dataclasses.replace(climbing, values=np.concatenate([decay(AT, 3.0, 1.0), np.full(N - AT, 1.5)]))
     assert found(RULE, case(jumping))
+
+
+@pytest.mark.parametrize(("pause", "fires"), [(1.0, False), (60.0, True)])
+def test_another_file_without_a_pause_is_no_resume(pause, fires):
+    """A writer that begins a new file by size, or a log that was cut in two: the jump is the training's own."""
+    values = np.concatenate([decay(AT, 3.0, 1.0), np.full(N - AT, 1.6)])
+    restart = Restart(STEPS[AT], STEPS[AT - 1], 1.7e9 + AT, pause, new_file=True, forward=True)
+    whole = dataclasses.replace(resumed("loss", [(STEPS, values)]), restarts=(restart,))
+    assert bool(found(RULE, case(whole))) is fires
