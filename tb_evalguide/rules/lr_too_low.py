@@ -35,6 +35,8 @@ class Limits:
     steps: int = 100  # failure-modes.md #7
     clear: float = 5.0  # σ of a point between start and end, above which no test is needed
     p: float = 0.01  # one-sided Mann–Kendall p of the fall
+    straight_points: int = 30  # train points …
+    straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     points: int = 20  # train points outside the guide profile
     evals: int = 8  # or evaluations
 
@@ -77,6 +79,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         or drop > limits.slow_drop
         or not clear  # the shape of a fall that its noise hides cannot be told
         or not began_at_guessing(case)
+        or (len(curve) < limits.straight_points and len(case.evals or ()) < limits.straight_evals)
         or shape.unfinished(case)
     ):
         return ()

@@ -43,6 +43,7 @@ class Limits:
     evals: int = 8  # fewer evaluations tell no swing from noise
     points: int = 30  # fewer train points likewise
     few_points: int = 12  # … but for two huge swings that last for several points each; own choice
+    regress: float = 0.8  # of the first loss: a short log's swings must lead back there; own choice
     in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
     cycle: float = 0.10  # of the first low: what cycles of the learning rate must have gained at the last; own choice
     damped: float = 0.05  # of the low: three such swings in its last part, and a curve has not settled; own choice
@@ -79,11 +80,16 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 
 
 def short_swings(case: Case, limits: Limits) -> Sequence[Evidence]:
-    """Two huge swings of a short log, several points high and several low: batches scatter one by one."""
+    """Two huge swings of a short log back to about where it began, several points high and several low.
+
+    Batches scatter one by one, and what falls on the whole swings on its way.
+    """
     train = case.train
     if train is None or len(train) < limits.few_points or stats.lag1(train.values) < limits.in_rows:
         return ()
-    swings = [r for r in shape.rises(stats.running_median(train.values, 3), limits.huge) if r.low > 0]
+    high = limits.regress * shape.start_level(train)
+    swings = shape.rises(stats.running_median(train.values, 3), limits.huge)
+    swings = [r for r in swings if r.low > 0 and r.peak_value >= high]
     return [evidence(case, train, swings, 0.6, limits)] if len(swings) >= 2 and swings[0].end is not None else ()
 
 
