@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,10 +53,11 @@ _NOT_ENOUGH = frozenset({"lr", "learning_rate", "precision", "recall", "ap", "ma
 
 @dataclass(frozen=True)
 class Shape:
-    """What the first lines of a file say it is. delimiter is None for JSON lines."""
+    """What the first lines of a file say it is. delimiter is None for JSON lines, which have no header."""
 
     delimiter: str | None
     step: str
+    header: tuple[str, ...] = ()
 
 
 def find_tables(folder: Folder) -> list[str]:
@@ -72,45 +73,103 @@ def shape_of(path: str) -> Shape | None:
             head = file.read(HEAD_BYTES)
     except OSError:
         return None
-    if b"\0" in head:
-        return None
-    lines = head.decode("utf-8-sig", "replace").splitlines()
+    lines = [line.strip("\0") for line in head.decode("utf-8-sig", "replace").splitlines()]
     if len(head) == HEAD_BYTES and len(lines) > 1:
         lines.pop()
+    first = next((line for line in head.splitlines() if line.strip()), b"")
     lines = [line for line in lines if line.strip()]
-    if not lines:
+    # A crash of the machine leaves NUL bytes behind and within a log, but nothing binary begins as one.
+    if not lines or b"\0" in first:
         return None
-    if lines[0].lstrip().startswith("{"):
-        return _json_shape(lines)
+    entries = [entry for entry in map(_object, lines) if entry is not None]
+    if entries and (_object(lines[0]) is not None or 2 * len(entries) >= len(lines)):
+        return _json_shape(entries)
     return _csv_shape(lines)
 
 
-def _json_shape(lines: Iterable[str]) -> Shape | None:
-    names: dict[str, None] = {}
-    for line in lines:
-        entry = _object(line)
-        if entry is not None:
-            names.update(dict.fromkeys(key for key, value in flat(entry).items() if number(value) is not None))
+def _json_shape(entries: Iterable[Mapping[str, Any]]) -> Shape | None:
+    rows = [flat(entry) for entry in entries]
+    names = list(dict.fromkeys(key for row in rows for key, value in row.items() if number(value) is not None))
     step = step_column(names)
-    return Shape(None, step) if step is not None and has_metric(names) else None
+    if step is None or not (has_metric(names) or _is_plain_log(names, step, rows)):
+        return None
+    return Shape(None, step)
 
 
 def _csv_shape(lines: list[str]) -> Shape | None:
-    if len(lines) < 2:
+    plain = [line for line in lines if not _is_comment(line)]
+    if not plain:
         return None
-    for delimiter in (",", "\t", ";"):
-        header = [name.strip() for name in next(csv.reader([lines[0]], delimiter=delimiter))]
-        if len(header) < 2 or any(number(name) is not None for name in header if name):
-            continue
-        step = step_column(header)
-        if step is None or not (has_metric(header) or _is_tensorboard_download(header)):
-            continue
-        column = header.index(step)
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines[1:], delimiter=delimiter)]
-        steps = [number(row[column]) for row in rows if len(row) > column and row[column] and row != header]
-        if steps and all(s is not None and math.isfinite(s) and s == int(s) for s in steps):
-            return Shape(delimiter, step)
+    # numpy.savetxt writes the header itself as a comment
+    first = next((i for i, line in enumerate(lines) if not _is_comment(line)), 0)
+    headers = [(plain[0], plain[1:]), *((line.lstrip(" #"), plain) for line in lines[max(0, first - 1) : first])]
+    for head, body in headers:
+        for delimiter in (",", "\t", ";"):
+            shape = _delimited(head, body, delimiter)
+            if shape is not None:
+                return shape
     return None
+
+
+def _delimited(head: str, body: list[str], delimiter: str) -> Shape | None:
+    header = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
+    if len(header) < 2 or any(number(name) is not None for name in header if name):
+        return None
+    step = step_column(header)
+    if step is None:
+        return None
+    column = header.index(step)
+    good = lost = 0
+    rows: list[dict[str, str]] = []
+    try:
+        for cells in csv.reader(body, delimiter=delimiter):
+            row = [cell.strip() for cell in cells]
+            if len(row) != len(header) or not row[column] or row == header:
+                continue
+            position = step_number(row[column])
+            if position is None or not math.isfinite(position):
+                lost += 1
+            elif position != int(position):
+                return None  # a time or a share, and no count of steps
+            else:
+                good += 1
+                rows.append(dict(zip(header, row)))
+            if lost > good and good < FEW_ROWS:
+                return None  # text where the steps should be: a table of something else
+    except csv.Error:  # an endless field
+        return None
+    if not good or not (has_metric(header) or _is_tensorboard_download(header) or _is_plain_log(header, step, rows)):
+        return None
+    return Shape(delimiter, step, tuple(header))
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith("#")
+
+
+FEW_ROWS = 3  # after these, text may follow: the traceback that ended the run; own choice
+LEAST_PLAIN_ROWS = 4  # steps that rise, without which a column that is only perhaps a metric makes no log; own choice
+_PLAIN = {"acc": 100.0, "lr": 10.0, "learning_rate": 10.0, "auc": 1.0}  # … and the largest value it can have
+
+
+def _is_plain_log(names: Iterable[str], step: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether one column that tells little is a metric all the same: steps that rise, values that it can have."""
+    for name in names:
+        word = _metric_word(name)
+        if name == step or word not in _PLAIN:
+            continue
+        if _SPLITS.intersection(re.split(r"[^a-z0-9]+", name.lower())):
+            return True  # "Train Acc" is nobody's acceleration
+        steps = [step_number(row.get(step)) for row in rows]
+        values = [number(row.get(name)) for row in rows]
+        known = [(s, v) for s, v in zip(steps, values) if s is not None and v is not None and math.isfinite(v)]
+        rising = all(before[0] < after[0] for before, after in zip(known, known[1:]))
+        if len(known) >= LEAST_PLAIN_ROWS and rising and all(0 <= value <= _PLAIN[word] for _, value in known):
+            return True
+    return False
+
+
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "eval", "test", "dev"})
 
 
 def step_column(names: Iterable[str]) -> str | None:
@@ -170,10 +229,11 @@ def read_table(path: str, shown: str, name: str) -> Run | None:
             "unreadable", Text(N_("The file cannot be read ({reason})."), {"reason": error.strerror or "?"})
         )
         return Run(name, {}, (Source(shown, kind, 0, (note,)),), directory=os.path.dirname(path))
-    notes: list[ReadNote] = []
-    rows = _json_rows(text, notes) if shape.delimiter is None else _csv_rows(text, shape.delimiter, notes)
+    damage = _Damage()
+    rows = _json_rows(text, damage) if shape.delimiter is None else _csv_rows(text, shape, damage)
     columns = _Columns()
-    _collect(rows, shape.step, columns, os.path.basename(path))
+    _collect(rows, shape.step, columns, os.path.basename(path), damage)
+    notes = damage.notes(text)
     series = {
         tag: series_from_points(tag, name, steps, columns.values[tag], columns.walls[tag])
         for tag, steps in columns.steps.items()
@@ -196,57 +256,75 @@ def read_table(path: str, shown: str, name: str) -> Run | None:
 
 
 _RESTART = N_("The step went back from {last_step} to {step}: the later values count.")
-_BAD_LINES = N_("{n} lines could not be read and were left out (the first is line {line}).")
+_BAD_LINES = N_("Damaged lines: {n}, the first is line {line}. What could not be read of them was left out.")
 _CUT_OFF = N_("The last line is cut off: the writer was stopped, or is still writing.")
 
 
-def _csv_rows(text: str, delimiter: str, notes: list[ReadNote]) -> Iterator[Mapping[str, Any]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header: list[str] = []
-    bad = first_bad = last = 0
+@dataclass
+class _Damage:
+    """The lines of which something could not be read. last: the last line with anything on it."""
+
+    lines: set[int] = field(default_factory=set)
+    last: int = 0
+
+    def notes(self, text: str) -> list[ReadNote]:
+        if not self.lines:
+            return []
+        if self.lines == {self.last} and not text.endswith("\n"):
+            return [ReadNote("truncated", Text(_CUT_OFF))]
+        return [ReadNote("corrupt", Text(_BAD_LINES, {"n": len(self.lines), "line": min(self.lines)}))]
+
+
+Row = tuple[int, Mapping[str, Any]]  # with the number of its line
+
+
+def _clean(text: str, damage: _Damage) -> Iterator[str]:
+    """The lines, empty where they hold nothing to read, so that they keep their numbers.
+
+    NUL bytes stand for what a crash of the machine lost: around a line they are taken off, within one it is lost.
+    """
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        if "\0" in line:
+            damage.lines.add(number)
+            damage.last = number
+            line = line.strip("\0")
+        yield "\n" if "\0" in line else line
+
+
+def _csv_rows(text: str, shape: Shape, damage: _Damage) -> Iterator[Row]:
+    lines = ("\n" if _is_comment(line) else line for line in _clean(text, damage))
+    reader = csv.reader(lines, delimiter=shape.delimiter or ",")
+    header = list(shape.header)
     rows = iter(reader)
     while True:
         try:
             row = next(rows, None)
-        except csv.Error:  # a NUL byte or an endless field: that line is lost, the next may be good
-            bad, first_bad = bad + 1, first_bad or reader.line_num
+        except csv.Error:  # an endless field: that line is lost, the next may be good
+            damage.lines.add(reader.line_num)
             continue
         if row is None:
             break
         if not any(cell.strip() for cell in row):
             continue
-        if not header:
-            header = [cell.strip() for cell in row]
+        if [cell.strip() for cell in row] == header:  # the first line, or a second run appended with its header
             continue
-        if [cell.strip() for cell in row] == header:  # a second run was appended with its header
-            continue
-        last = reader.line_num
+        damage.last = max(damage.last, reader.line_num)
         if len(row) != len(header):
-            bad, first_bad = bad + 1, first_bad or last
-            continue
-        yield dict(zip(header, row))
-    _tell(notes, bad, first_bad, last, text)
+            damage.lines.add(reader.line_num)
+        else:
+            yield reader.line_num, dict(zip(header, row))
 
 
-def _json_rows(text: str, notes: list[ReadNote]) -> Iterator[Mapping[str, Any]]:
-    bad = first_bad = last = 0
-    for line_number, line in enumerate(text.splitlines(), 1):
+def _json_rows(text: str, damage: _Damage) -> Iterator[Row]:
+    for line_number, line in enumerate(_clean(text, damage), 1):
         if not line.strip():
             continue
-        last = line_number
+        damage.last = max(damage.last, line_number)
         entry = _object(line)
         if entry is None:
-            bad, first_bad = bad + 1, first_bad or line_number
+            damage.lines.add(line_number)
         else:
-            yield flat(entry)
-    _tell(notes, bad, first_bad, last, text)
-
-
-def _tell(notes: list[ReadNote], bad: int, first_bad: int, last: int, text: str) -> None:
-    if bad == 1 and first_bad == last and not text.endswith("\n"):
-        notes.append(ReadNote("truncated", Text(_CUT_OFF)))
-    elif bad:
-        notes.append(ReadNote("corrupt", Text(_BAD_LINES, {"n": bad, "line": first_bad})))
+            yield line_number, flat(entry)
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -278,7 +356,18 @@ def number(cell: Any) -> float | None:
         return None
 
 
-def _collect(rows: Iterable[Mapping[str, Any]], step_name: str, columns: _Columns, file_name: str) -> None:
+_UNREADABLE = "\ufffd"  # what decoding puts in the place of bytes that are no UTF-8
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.0*)?", re.ASCII)
+
+
+def step_number(cell: Any) -> float | None:
+    """A step, which may be written with commas between the thousands; elsewhere a comma may be a decimal one."""
+    if isinstance(cell, str) and _THOUSANDS.fullmatch(cell.strip()):
+        cell = cell.replace(",", "")
+    return number(cell)
+
+
+def _collect(rows: Iterable[Row], step_name: str, columns: _Columns, file_name: str, damage: _Damage) -> None:
     """Fills `columns`. MMDetection counts iterations anew in each epoch; they are put one behind the other."""
     epoch_name: str | None = None
     wall_name: str | None = None
@@ -286,13 +375,18 @@ def _collect(rows: Iterable[Mapping[str, Any]], step_name: str, columns: _Column
     previous_epoch = -math.inf
     known: set[str] = set()
     tag_of_value = re.sub(r"^run-.*-tag-", "", os.path.splitext(file_name)[0])
-    for row in rows:
+    for line, row in rows:
         if not known >= row.keys():
             known |= row.keys()
             epoch_name = next((name for name in known if name.lower() in _EPOCHS), None)
             wall_name = next((name for low in _WALL_TIMES for name in known if name.lower() == low), None)
-        position = number(row.get(step_name))
+        cell = row.get(step_name)
+        position = step_number(cell)
         if position is None or not math.isfinite(position) or abs(position) > 2**62:
+            if (
+                cell is not None and str(cell).strip()
+            ):  # an entry without a step is none; one with a broken step is lost
+                damage.lines.add(line)
             continue
         step = int(position)
         mode = row.get("mode")
@@ -313,6 +407,9 @@ def _collect(rows: Iterable[Mapping[str, Any]], step_name: str, columns: _Column
             if key in (step_name, wall_name) or key.endswith(("__MIN", "__MAX")) or not key:
                 continue
             value = number(cell)
-            if value is not None:
+            if value is None:
+                if isinstance(cell, str) and _UNREADABLE in cell and prefix + key in columns.steps:
+                    damage.lines.add(line)
+            else:
                 tag = tag_of_value if key == "Value" and "Wall time" in row else prefix + key
                 columns.add(tag, base + step, value, wall)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tb_evalguide.i18n import render
 from tb_evalguide.sources import read_trainings
 from tb_evalguide.sources.tables import read_table, shape_of
 from tests.support.writer import EventWriter
@@ -141,6 +142,14 @@ def test_semicolons_tabs_quotes_and_a_byte_order_mark(tmp_path: Path) -> None:
         '{"step": 1, "text": "x"}\n',
         '{"prompt": "a", "completion": "b"}\n',
         '{"results": {"loss": 1.0}}\n',
+        # one column that may be anything, with what it cannot be as a metric
+        "step,acc\n1,0.2\n2,9.81\n3,-9.6\n4,0.1\n",
+        "step,acc\n4,0.2\n2,0.3\n9,0.1\n1,0.4\n",
+        "step,lr\n1,left\n2,right\n3,left\n4,left\n",
+        "step,loss\nwalk,2.0\n1,2.0\n2,2.0\n3,2.0\n",
+        "# a list of things\nid,price\n1,2\n",
+        "\x00\x00step,loss\n1,2.0\n2,1.0\n",
+        "some text\nmore text\nstill more\n" + '{"step": 1, "loss": 2.0}\n',
     ],
 )
 def test_tables_of_data_are_no_logs(tmp_path: Path, text: str) -> None:
@@ -164,6 +173,50 @@ def test_damage_is_noted_and_the_rest_kept(tmp_path: Path) -> None:
     assert notes(tmp_path, "a.csv", "step,loss\n1,2.0\n2\n3,1.0\n") == ["corrupt"]
     assert notes(tmp_path, "a.jsonl", '{"step": 1, "loss": 2.0}\n{"step": 2, "lo') == ["truncated"]
     assert notes(tmp_path, "a.jsonl", '{"step": 1, "loss": 2.0}\nnot json\n{"step": 2, "loss": 1.0}\n') == ["corrupt"]
+
+
+LOSSES = [(step, 2.5 - step / 100) for step in range(1, 101)]
+CSV = "step,train_loss\n" + "".join(f"{step},{value}\n" for step, value in LOSSES)
+JSONL = "".join(json.dumps({"step": step, "train_loss": value}) + "\n" for step, value in LOSSES)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "kind", "said"),
+    [
+        (CSV + "\0" * 200, 100, "truncated", "cut off"),
+        (CSV[:502] + "\0" * 50 + CSV[502:], 99, "corrupt", "1, the first is line"),
+        (CSV + "\0" * 50 + "101,1.5\n", 101, "corrupt", "1, the first is line 102"),
+        (CSV[:502] + "\ud8ff" + CSV[502:], 99, "corrupt", "1, the first is line"),
+        ("# my log\n#\n" + CSV, 100, "", ""),
+        ("# " + CSV, 100, "", ""),  # numpy.savetxt
+        (CSV + "Traceback (most recent call last):\n  foo, bar\n", 100, "corrupt", "2, the first is line 102"),
+        ("step,train_loss\n" + "".join(f'"{1000 * s:,}",{v}\n' for s, v in LOSSES), 100, "", ""),
+        ("step,train_loss\n" + "".join(f"{s}.0,{v}\n" for s, v in LOSSES), 100, "", ""),
+        (CSV.replace("\n50,", "\nfifty,"), 99, "corrupt", "1, the first is line 51"),
+        (JSONL + "\0" * 200, 100, "truncated", "cut off"),
+        ("hello\n" + JSONL, 100, "corrupt", "1, the first is line 1."),
+        (JSONL[:45] + "\0" + JSONL[45:], 99, "corrupt", "1, the first is line 2."),
+        (JSONL + "Traceback (most recent call last):\n" + "  File\n" * 300, 100, "corrupt", "301"),
+    ],
+)
+def test_one_odd_line_does_not_lose_the_others(text: str, kept: int, kind: str, said: str, tmp_path: Path) -> None:
+    """… and is said, with the number of the first."""
+    name = "metrics.jsonl" if "{" in text else "metrics.csv"
+    (tmp_path / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+    (training,) = read_trainings(tmp_path)
+    series = training.runs[0].series["train_loss"]
+    assert len(series) == kept and series.values[0] == 2.49
+    found = [(note.kind, render(note.message)) for note in training.sources[0].notes]
+    assert [of for of, _ in found] == ([kind] if kind else [])
+    assert not kind or said in found[0][1]
+
+
+@pytest.mark.parametrize(
+    "header", ["step,acc", "epoch,Train Acc", "step,lr", "Epoch,val_acc", "iteration,learning_rate"]
+)
+def test_a_single_column_that_tells_little(header: str, tmp_path: Path) -> None:
+    text = header + "\n" + "".join(f"{step},{step / 100}\n" for step in range(1, 21))
+    assert [len(found) for found in points(tmp_path, "metrics.csv", text).values()] == [20]
 
 
 def test_a_second_run_appended_with_its_header(tmp_path: Path) -> None:
