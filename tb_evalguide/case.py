@@ -16,6 +16,9 @@ from tb_evalguide.config import Config
 from tb_evalguide.model import Cost, Floats, Ints, Profile, Role, RoleChoice, Roles, Series, Training
 
 
+LEAST_CURVE = 4  # points of a curve that a trend can be told from
+
+
 @dataclass(frozen=True, eq=False)
 class Curve:
     """The finite points of one series. steps (n,) strictly increasing; values and wall_times (n,)."""
@@ -116,8 +119,11 @@ class Case:
 
     @property
     def loss(self) -> Curve | None:
-        """The curve that tells of learning: train loss, else eval loss."""
-        return self.train or self.evals
+        """The curve that tells of learning: train loss, else eval loss; a point or two of train loss tell nothing."""
+        train, evals = self.train, self.evals
+        if train is not None and evals is not None and len(train) < LEAST_CURVE <= len(evals):
+            return evals
+        return train or evals
 
     @property
     def metrics(self) -> tuple[RoleChoice, ...]:

@@ -43,6 +43,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": limits.points}))
     if shape.in_warmup(case) or (case.last_step - case.first_step < limits.steps and not case.steps_are_epochs):
         return ()
+    if not curve.values.any():
+        return ()  # another term, or masked labels: diagnosis says that nothing can be judged by it
     first = constant_from(curve.values, limits.spread)
     count = len(curve) - first
     span = (curve.steps[-1] - curve.steps[first]) / max(1, int(curve.steps[-1]) - case.first_step)
