@@ -15,7 +15,6 @@ from tb_evalguide import stats
 from tb_evalguide.config import Config
 from tb_evalguide.model import Cost, Floats, Ints, Profile, Role, RoleChoice, Roles, Series, Training
 
-
 LEAST_CURVE = 4  # points of a curve that a trend can be told from
 
 

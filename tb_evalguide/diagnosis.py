@@ -24,6 +24,7 @@ from tb_evalguide.model import (
     Severity,
     Skip,
     Text,
+    Tier,
     Training,
     Verdict,
 )
@@ -41,6 +42,7 @@ MIN_LOSS_POINTS = 4  # fewer points of every loss prove nothing (failure-modes.m
 MIN_HEALTHY_POINTS = 12
 MIN_HEALTHY_EVALS = 6
 MIN_PLAIN_POINTS = 8  # train points, where both losses fall to less than half (two readers called such a run healthy)
+LEAST_PROGRESS = 0.01  # relative drop of the loss; less is none, and "healthy" would be said by absence; own choice
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
 
@@ -299,7 +301,7 @@ def verdict(case: Case, found: Sequence[Finding], outcomes: Sequence[Outcome]) -
     if active:
         head = active[0]
         return Verdict(head.label, LEVEL[head.severity], head.confidence, head.message, head.steps[0])
-    lacking = missing(case)
+    lacking = missing(case) or standstill(case, outcomes)
     if lacking is not None:
         return Verdict("insufficient_data", "unknown", 0.9, lacking)
     if case.training.sampled:
@@ -369,6 +371,18 @@ def missing(case: Case) -> Text | None:
             {"step": case.last_step},
         )
     return None
+
+
+def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
+    """What is lacking where the loss has not fallen and every rule that could say why lacks data, or None."""
+    told = [o for o in outcomes if o.rule.tier is Tier.NOT_LEARNING and o.result.outcome != "skipped"]
+    if told or case.loss is None or case.profile.id == "rl" or not shape.progress(case) < LEAST_PROGRESS:
+        return None
+    start, end = shape.ends(case.loss)
+    return Text(
+        N_("The loss has not fallen yet ({start:.4g} → {end:.4g}), and {steps} steps are too few to say why."),
+        {"start": start, "end": end, "steps": case.last_step - case.first_step},
+    )
 
 
 def fell_plainly(case: Case) -> bool:
