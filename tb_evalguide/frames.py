@@ -11,10 +11,10 @@ import numpy as np
 
 from tb_evalguide.errors import BadOption
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Run, Series, Source, Text
+from tb_evalguide.model import ReadNote, Run, Series, Source, Text
 from tb_evalguide.sources import read_runs
 from tb_evalguide.sources.merge import series_from_points
-from tb_evalguide.sources.tables import number, step_column
+from tb_evalguide.sources.tables import number, restart_notes, step_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def runs_from_frame(frame: pd.DataFrame) -> list[Run]:
     frame = frame.set_axis(names, axis=1)
     long = "tag" in names and "value" in names
     points = _long(frame, step) if long else _wide(frame, step)
-    runs: dict[str, dict[str, tuple[list[int], list[float], list[float]]]] = {}
+    runs: dict[str, dict[str, Columns]] = {}
     for run, tag, position, value, wall in points:
         steps, values, walls = runs.setdefault(run, {}).setdefault(tag, ([], [], []))
         steps.append(position)
@@ -76,7 +76,7 @@ def runs_from_frame(frame: pd.DataFrame) -> list[Run]:
         walls.append(wall)
     if not runs:
         raise BadOption(option="DataFrame", reason=Text(_NO_METRIC))
-    return [_run(name, tags) for name, tags in runs.items()]
+    return [_run(name, tags, "dir_name" in names) for name, tags in runs.items()]
 
 
 _NO_STEP = N_("it has no step or epoch column.")
@@ -85,12 +85,68 @@ _NO_METRIC = N_("it holds no numbers beside its step column.")
 Point = tuple[str, str, int, float, float]
 
 
-def _run(name: str, tags: dict[str, tuple[list[int], list[float], list[float]]]) -> Run:
-    series: dict[str, Series] = {tag: series_from_points(tag, name, *columns) for tag, columns in tags.items()}
+# The rows of a tag: steps, values, wall times.
+Columns = tuple[list[int], list[float], list[float]]
+_CODE = "SummaryReader(…, extra_columns={'dir_name'})"
+_MIXED = N_(
+    "{tag} has several values at most of its steps: several runs are mixed in this table, and nothing can be said of "
+    "any one of them. Tell which row is of which run by a column dir_name; tbparse adds it with {code}."
+)
+_SEVERAL = N_(
+    "{tag} has several values at {count} of its steps: the later one counts. If several runs are in this table, tell "
+    "which row is of which by a column dir_name; tbparse adds it with {code}."
+)
+
+
+def _run(name: str, tags: dict[str, Columns], named: bool) -> Run:
+    """named: the table says which row is of which run."""
+    repeated = {} if named else {tag: _repeated(*columns[:2]) for tag, columns in tags.items()}
+    series: dict[str, Series] = {}
+    for tag, columns in tags.items():
+        # One run behind the other, as if they had been written so: the rules then see what a used folder looks like.
+        points = _one_after_the_other(columns) if tag in repeated and repeated[tag][1] else columns
+        series[tag] = series_from_points(tag, name, *points)
+    tag = max(repeated, key=lambda tag: (repeated[tag][1], repeated[tag][0]), default="")
+    count, mixed = repeated.get(tag, (0, False))
+    notes = [] if mixed else restart_notes(series.values())
+    if count and not notes:
+        kind, text = ("mixed_runs", _MIXED) if mixed else ("duplicate_steps", _SEVERAL)
+        notes = [ReadNote(kind, Text(text, {"tag": tag, "count": count, "code": _CODE}))]
     times = [t for _, _, walls in tags.values() for t in walls if math.isfinite(t)]
     events = sum(len(steps) for steps, _, _ in tags.values())
-    source = Source("DataFrame", "frame", events, (), min(times, default=None), max(times, default=None))
+    # Its rows are those of event files; the contract knows no kind for tables in memory.
+    source = Source("DataFrame", "tfevents", events, tuple(notes), min(times, default=None), max(times, default=None))
     return Run(name, series, (source,))
+
+
+def _repeated(steps: list[int], values: list[float]) -> tuple[int, bool]:
+    """(steps with several different values, whether that is more than a restart would leave behind).
+
+    A restart goes back to a step within the run. Runs of their own each have the first step, and tbparse, which sorts
+    all rows by step, lays them into each other.
+    """
+    at: dict[int, set[float | None]] = {}
+    times: dict[int, int] = {}
+    for step, value in zip(steps, values):
+        at.setdefault(step, set()).add(None if math.isnan(value) else value)  # NaN is not equal to itself
+        times[step] = times.get(step, 0) + 1
+    several = sum(len(found) > 1 for found in at.values())
+    if not several or len(at) < 2:
+        return several, False
+    rising = all(before <= after for before, after in zip(steps, steps[1:]))
+    return several, times[min(at)] > 1 or (rising and 2 * several >= len(at))
+
+
+def _one_after_the_other(columns: Columns) -> Columns:
+    """The rows by how often their step has come before."""
+    seen: dict[int, int] = {}
+    turns: list[int] = []
+    for step in columns[0]:
+        turns.append(seen.get(step, 0))
+        seen[step] = turns[-1] + 1
+    order = sorted(range(len(turns)), key=lambda i: (turns[i], columns[0][i]))
+    steps, values, walls = columns
+    return [steps[i] for i in order], [values[i] for i in order], [walls[i] for i in order]
 
 
 def _run_name(cell: Any) -> str:

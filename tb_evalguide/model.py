@@ -55,7 +55,7 @@ class Source:
     """One file that was read. path: as shown to the user. events: scalar events taken from it."""
 
     path: str
-    kind: str  # tfevents | trainer_state | csv | jsonl | wandb | log | frame | provider
+    kind: str  # tfevents | trainer_state | csv | jsonl | wandb | log, as in the report contract
     events: int
     notes: tuple[ReadNote, ...] = ()
     first_wall_time: float | None = None

@@ -370,7 +370,8 @@ def provider_trainings(provider: Any) -> list[Training]:
             for tag, data in tags.items()
         }
         events = sum(len(s) for s in series.values())
-        runs.append(Run(name, series, (Source(name, "provider", events, (note,)),), sampled=True))
+        # TensorBoard's own reading of event files: the contract knows no other kind for it
+        runs.append(Run(name, series, (Source(name, "tfevents", events, (note,)),), sampled=True))
     return list(group(runs, None)) if runs else []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tb_evalguide as tbe
 from tb_evalguide.errors import BadOption, LogdirMissing
 from tb_evalguide.frames import run_to_frame, runs_from_frame, runs_from_summary_reader
 from tb_evalguide.model import Run
@@ -60,7 +61,7 @@ def test_long_form_and_back(tmp_path: Path) -> None:
     back = runs_from_frame(pd.concat([run.to_frame() for run in runs]))
     assert content(back) == content(runs)
     assert back[0].series["eval/loss"].wall_times.tolist() == runs[0].series["eval/loss"].wall_times.tolist()
-    assert back[0].sources[0].kind == "frame" and back[0].sources[0].events == 8
+    assert back[0].sources[0].kind == "tfevents" and back[0].sources[0].events == 8
 
 
 def test_wide_form_with_gaps() -> None:
@@ -96,6 +97,66 @@ def test_rows_count_in_their_order() -> None:
 def test_tables_that_are_no_logs(frame: object) -> None:
     with pytest.raises(BadOption, match="DataFrame"):
         runs_from_frame(frame)
+
+
+def told(frame: object) -> tuple[str, str, list[str], list[int]]:
+    """(label, level, kinds of notes, steps of the first role) of the one run in a table."""
+    (entry,) = tbe.diagnose(frame).to_dict("en")["runs"]
+    assert all(source["kind"] == "tfevents" for source in entry["sources"]) and entry["tb_runs"] == ["."]
+    notes = [note["kind"] for source in entry["sources"] for note in source["notes"]]
+    return entry["verdict"]["label"], entry["verdict"]["level"], notes, [r["step"] for r in entry["restarts"]]
+
+
+def two_runs(lengths: tuple[int, int] = (40, 40), starts: tuple[int, int] = (1, 1)) -> object:
+    """The rows of two healthy runs without a word of which is which, one behind the other."""
+    rows = [
+        (step, "train/loss", (2.5 + k / 10) * 0.97**step)
+        for k, (length, start) in enumerate(zip(lengths, starts))
+        for step in range(start, length + 1)
+    ]
+    return pd.DataFrame(rows, columns=["step", "tag", "value"])
+
+
+@pytest.mark.parametrize("lengths", [(40, 40), (40, 25), (25, 40)])
+def test_several_runs_in_one_table_are_said_and_not_healthy(lengths: tuple[int, int]) -> None:
+    rows = two_runs(lengths)
+    assert told(two_runs((40, 0)))[:3] == ("healthy", "ok", [])
+    behind = told(rows)
+    # tbparse sorts by step, so that the runs lie in each other
+    within = told(rows.sort_values("step", kind="stable"))  # type: ignore[attr-defined]
+    wide = told(rows.pivot_table(index="step", columns="tag", values="value", aggfunc=list).reset_index())  # type: ignore[attr-defined]
+    for label, level, notes, restarts in (behind, within, wide):
+        assert (label, notes) == ("data_integrity", ["mixed_runs"]) and level != "ok" and restarts == [1]
+
+
+def test_several_runs_in_a_table_of_tbparse(tmp_path: Path) -> None:
+    tbparse = pytest.importorskip("tbparse")
+    for k, name in enumerate(("a", "b")):
+        with EventWriter(tmp_path / name) as writer:
+            for step in range(1, 41):
+                writer.scalar("train/loss", (2.5 + k / 10) * 0.97**step, step)
+    for pivot in (False, True):
+        mixed = told(tbparse.SummaryReader(str(tmp_path), pivot=pivot).scalars)
+        assert mixed[0] == "data_integrity" and mixed[2] == ["mixed_runs"]
+        apart = tbparse.SummaryReader(str(tmp_path), pivot=pivot, extra_columns={"dir_name"}).scalars
+        assert {run.verdict.label for run in tbe.diagnose(apart).runs} == {"healthy"}
+    reader = tbe.diagnose(tbparse.SummaryReader(str(tmp_path))).to_dict()["runs"]
+    assert [source["kind"] for entry in reader for source in entry["sources"]] == ["tfevents"] * 2
+
+
+def test_a_restart_in_a_table_is_no_mixture() -> None:
+    rows = two_runs((30, 40), (1, 20))
+    assert told(rows)[2:] == (["restart"], [20])
+    sorted_rows = rows.sort_values("step", kind="stable")  # type: ignore[attr-defined]
+    assert told(sorted_rows)[2] == ["duplicate_steps"]
+
+
+def test_the_same_value_twice_is_no_mixture() -> None:
+    """Lightning writes the epoch more than once at a step."""
+    frame = pd.DataFrame(
+        [(s, "loss", 3 * 0.9**s) for s in range(1, 31) for _ in range(2)], columns=["step", "tag", "value"]
+    )
+    assert told(frame)[2] == []
 
 
 @pytest.fixture

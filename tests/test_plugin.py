@@ -321,6 +321,7 @@ def test_sampled_is_said_and_never_healthy() -> None:
     report = ask(plugin, "/api/report?lang=en").get_json()
     run = report["runs"][0]
     assert report["mode"] == run["mode"] == "sampled"
+    assert run["tb_runs"] == ["hosted"] and {source["kind"] for source in run["sources"]} == {"tfevents"}
     assert run["verdict"]["label"] != "healthy" and run["verdict"]["level"] != "ok"
     assert any("1000 points" in note["message"] for note in run["notes"])
 

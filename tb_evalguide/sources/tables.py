@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import ReadNote, Run, Source, Text
+from tb_evalguide.model import ReadNote, Run, Series, Source, Text
 from tb_evalguide.sources.logdir import Folder
 from tb_evalguide.sources.merge import series_from_points
 
@@ -238,11 +238,7 @@ def read_table(path: str, shown: str, name: str) -> Run | None:
         tag: series_from_points(tag, name, steps, columns.values[tag], columns.walls[tag])
         for tag, steps in columns.steps.items()
     }
-    longest = max((s for s in series.values() if s.restarts), key=len, default=None)
-    if longest is not None:
-        at = longest.restarts[0]
-        params = {"step": at.step, "last_step": at.last_step}
-        notes.append(ReadNote("restart", Text(_RESTART, params), step=at.step))
+    notes += restart_notes(series.values())
     times = [t for walls in columns.walls.values() for t in (walls[0], walls[-1]) if math.isfinite(t)]
     source = Source(
         shown,
@@ -253,6 +249,15 @@ def read_table(path: str, shown: str, name: str) -> Run | None:
         max(times, default=None),
     )
     return Run(name, series, (source,), directory=os.path.dirname(path))
+
+
+def restart_notes(series: Iterable[Series]) -> list[ReadNote]:
+    """One note on where writing first went back, from the longest curve that tells of it; empty where none does."""
+    longest = max((s for s in series if s.restarts), key=len, default=None)
+    if longest is None:
+        return []
+    at = longest.restarts[0]
+    return [ReadNote("restart", Text(_RESTART, {"step": at.step, "last_step": at.last_step}), step=at.step)]
 
 
 _RESTART = N_("The step went back from {last_step} to {step}: the later values count.")
