@@ -33,7 +33,7 @@ _PATTERNS: tuple[tuple[str, tuple[bytes, ...]], ...] = (
             rb"OOM when allocating",
             rb"CUBLAS_STATUS_ALLOC_FAILED",
             rb"DefaultCPUAllocator: (?:can't|not enough)",
-            rb"\boom[-_ ]?kill",
+            rb"\boom[-_ ]?kill(?!_disable)",
             rb"\bMemoryError\b",
             rb"Cannot allocate memory",
         ),
@@ -106,6 +106,24 @@ _TRACEBACK = b"Traceback (most recent call last):"
 # The line that ends a traceback, perhaps behind torchrun's "[rank0]: ".
 _EXCEPTION = re.compile(
     rb"^(?:\[[^\]]*\]:?\s*)?(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Timeout|Failure)\b(?::\s|\s*$)"
+)
+# Who tells of an error, and does not have one: what stands before the words in their clause …
+_MENTIONED = re.compile(
+    rb"""\b(?:
+        (?:no|without|never|zero|any)\s+(?:[\w.-]+\s+){0,2}
+      | (?:avoid|prevent|reduc|handl|catch|simulat|troubleshoot)\w*\b[^.;:,]*
+      | (?:tips?|hint|advice|except|against|risk|chance|in\s+case\s+of|(?:to|for)\s+(?:fix|solve|debug))\b[^.;,]*
+      | (?:if|when|whenever|should)\s+(?:you|this|it|the|your|training|there)\b[^.;:,]*
+      | (?:may|might|can|could|would|will)\s+(?:\w+\s+)??
+            (?:cause|lead|result|run|go|get|hit|see|trigger|throw|raise|encounter|face)\b[^.;:,]*
+      | (?:that|which)\s+(?:raise|cause|hit|throw|run)s?\b[^.;:,]*
+    )[\w.]*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# … and what stands behind them: a count of none, and the words with which TensorFlow takes its own warning back.
+_NONE_BEFORE, _COUNTED = re.compile(rb"\b0\s+(?:cuda\s+|gpu\s+)?$", re.IGNORECASE), re.compile(rb"^\s*(?:\w+)?s\b")
+_NOT_MEANT = re.compile(
+    rb"^\w*\s*(?:kills?|events?|errors?|count)?(?:\s*[=:]\s*|\s+)0\s*(?:$|[,;|])|not a failure", re.IGNORECASE
 )
 # Advice and settings mention memory without anything having gone wrong.
 _HARMLESS = re.compile(
@@ -233,9 +251,18 @@ def _kind(line: bytes) -> str | None:
     if _HARMLESS.search(line) is not None and b"Error" not in line:
         return None
     for kind, pattern in _KINDS:
-        if pattern.search(line) is not None:
-            return kind
+        match = pattern.search(line)
+        if match is not None:
+            return None if kind == "out_of_memory" and _only_mentioned(line, match) else kind
     return None
+
+
+def _only_mentioned(line: bytes, match: re.Match[bytes]) -> bool:
+    before, after = line[max(0, match.start() - 200) : match.start()], line[match.end() : match.end() + 200]
+    none = (
+        _NONE_BEFORE.search(before) is not None and _COUNTED.search(after) is not None
+    )  # "GPU 0 out of memory" is one
+    return none or _MENTIONED.search(before) is not None or _NOT_MEANT.search(after) is not None
 
 
 def _shown(line: bytes) -> str:
