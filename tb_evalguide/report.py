@@ -30,6 +30,7 @@ from tb_evalguide.model import (
     Run,
     RunReport,
     Signal,
+    Source,
     Status,
     Text,
     Training,
@@ -309,7 +310,7 @@ def _entry(run: RunReport, lang: str, curves: int | None) -> dict[str, Any]:
                     for note in source.notes
                 ],
             }
-            for source in training.sources
+            for source in (*training.sources, *log_sources(training))
         ],
         "roles": {
             role.value: {
@@ -407,6 +408,11 @@ def _entry(run: RunReport, lang: str, curves: int | None) -> dict[str, Any]:
         entry["curves"] = curves_of(run, curves)
     cleaned: dict[str, Any] = plain(entry)
     return cleaned
+
+
+def log_sources(training: Training) -> list[Source]:
+    """The plain log files that told of a fault: they hold no curve, but the verdict may rest on them alone."""
+    return [Source(path, "log", 0) for path in dict.fromkeys(fault.path for fault in training.log_faults)]
 
 
 def page_to_dict(rule: Rule, lang: str) -> dict[str, Any]:

@@ -675,3 +675,13 @@ def test_closed_streams_are_no_bug(tmp_path: Path) -> None:
         if status == 2 and "2>" not in arguments:
             assert_one_line(done.stderr)
     assert (tmp_path / "out.txt").stat().st_size
+
+
+def test_a_log_file_with_a_fault_is_among_the_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "a")
+    (tmp_path / "a" / "nohup.out").write_text("torch.cuda.OutOfMemoryError: CUDA out of memory.\n" * 2)
+    (tmp_path / "a" / "other.log").write_text("step 1\n")
+    _, out, _ = run("report", tmp_path, "--format", "json", capsys=capsys)
+    (entry,) = json.loads(out)["runs"]
+    assert [(s["kind"], s["path"]) for s in entry["sources"]][1:] == [("log", "a/nohup.out")]
+    assert entry["verdict"]["label"] == "out_of_memory" and entry["tb_runs"] == ["a"]
