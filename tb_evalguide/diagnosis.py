@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tb_evalguide import shape, stats
-from tb_evalguide.case import Case
+from tb_evalguide.case import LEAST_CURVE, Case
 from tb_evalguide.checklist import checklist, signals
 from tb_evalguide.checkpoints import rank
 from tb_evalguide.config import Config, limits_of
@@ -41,7 +41,8 @@ MIN_LOSS_POINTS = 4  # fewer points of every loss prove nothing (failure-modes.m
 # Outside the guide's own short tables, silence of the rules says little before that many points: most need more.
 MIN_HEALTHY_POINTS = 12
 MIN_HEALTHY_EVALS = 6
-MIN_PLAIN_POINTS = 8  # train points, where both losses fall to less than half (two readers called such a run healthy)
+MIN_PLAIN_POINTS = 8  # train points, where every loss of four points or more falls; readers call such runs healthy
+PLAIN_FALL = 0.2  # of the first level, in so few points; own choice
 LEAST_PROGRESS = 0.01  # relative drop of the loss; less is none, and "healthy" would be said by absence; own choice
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
@@ -386,12 +387,16 @@ def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
 
 
 def fell_plainly(case: Case) -> bool:
-    """Few points, but both losses fell to less than half: that much is no accident of noise."""
+    """Few points, but they fall beyond doubt: eight points of the train loss or more, or both losses in four."""
     train, evals = case.train, case.evals
-    if train is None or evals is None or len(train) < MIN_PLAIN_POINTS or len(evals) < 2:
+    if train is None:
         return False
-    ends = ((train.head(), train.tail(0.1, 2)), (float(evals.values[0]), float(evals.values[-1])))
-    return all(0 < end < start / 2 for start, end in ends) and stats.mann_kendall(train.values).p_down < 0.01
+    falls = [
+        stats.mann_kendall(c.values).p_down < 0.05 and c.tail(0.1, 2) < (1 - PLAIN_FALL) * c.head()
+        for c in (train, evals)
+        if c is not None and len(c) >= LEAST_CURVE
+    ]
+    return bool(falls) and all(falls) and (len(train) >= MIN_PLAIN_POINTS or len(falls) == 2)
 
 
 def healthy_headline(case: Case, found: Sequence[Finding]) -> Text:

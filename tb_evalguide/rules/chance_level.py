@@ -59,7 +59,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     k = classes if classes is not None else round(math.exp(end))
     worse = worse_than_guessing(curve, accuracy, classes, limits)
-    if worse is not None:
+    learned = case.train is not None and worse is not None and case.train.tail() < 0.9 * worse.numbers["chance"]
+    if worse is not None and not learned:
         return [worse]
     if k < 2 or abs(end - math.log(k)) > limits.loss * math.log(k):
         return ()

@@ -43,14 +43,16 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     first = int(train.steps[level[0]]) if len(level) else int(train.steps[-1])
     gaps = case.gaps[np.isfinite(case.gaps)]
     small_gap = len(gaps) > 0 and float(gaps[-1]) <= limits.gap
+    # the guide's limit is its reference model's: where nobody said that this is one, a low loss alone proves nothing
+    alone = len(gaps) == 0 and case.profile.chosen_by != "user"
     return [
         Evidence(
             steps=(first, int(train.steps[-1])),
             tags=(train.tag,),
             numbers={"end": end, "limit": limits.loss},
             confidence=0.6,
-            severity=Severity.INFO if small_gap else None,
-            variant="small_gap" if small_gap else "",
+            severity=Severity.INFO if small_gap or alone else None,
+            variant="small_gap" if small_gap else "alone" if alone else "",
         )
     ]
 
@@ -67,6 +69,10 @@ RULE = Rule(
     needs=(Need(Role.TRAIN_LOSS, 4),),
     message=N_("Possible overfitting: train loss is {end:.3g}, below {limit:g}."),
     variants={
+        "alone": N_(
+            "Train loss is {end:.3g}, below {limit:g}: an easy or templated task, or memorising. Only an eval loss can "
+            "tell."
+        ),
         "small_gap": N_(
             "Train loss is {end:.3g}, below {limit:g}, and eval loss as low: an easy task, or eval samples in "
             "the training set."

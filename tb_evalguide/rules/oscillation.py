@@ -44,6 +44,9 @@ class Limits:
     points: int = 30  # fewer train points likewise
     few_points: int = 12  # … but for two huge swings that last for several points each; own choice
     regress: float = 0.8  # of the first loss: a short log's swings must lead back there; own choice
+    many: int = 20  # evaluations from which on a median of three tells a swing from a single spike; own choice
+    p: float = 0.01  # one-sided Mann–Kendall p of a fall all along; usual
+    fall: float = 0.10  # of the first evaluation, at least; own choice
     in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
     cycle: float = 0.10  # of the first low: what cycles of the learning rate must have gained at the last; own choice
     damped: float = 0.05  # of the low: three such swings in its last part, and a curve has not settled; own choice
@@ -67,7 +70,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate): that is
             # a fault only where it is huge, where the train loss swings with it, or where nothing is gained
             huge = sum(r.factor >= 1 + limits.huge for r in swings) >= 2 and not best_at_end(case.evals)
-            real = huge or train_swings(case, limits) or not shape.gained(case.evals)
+            huge = huge and swings_last(case.evals, limits)
+            real = huge or train_swings(case, limits) or not gains(case.evals, limits)
             real = real and not by_design(case, case.evals, swings, limits)
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
             return [evidence(case, case.evals, swings, 0.85, limits, mild=not real)]
@@ -107,6 +111,19 @@ def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits
         before, after = np.interp(curve.steps[[swing.low, swing.peak]], lr.steps, lr.values)
         raised += bool(after > 1.2 * before)
     return raised > len(swings) / 2
+
+
+def swings_last(evals: Curve, limits: Limits) -> bool:
+    """The level swings as well: evaluations that leap up for a single epoch and are back are spikes."""
+    if len(evals) < limits.many:
+        return True
+    return len(shape.rises(stats.running_median(evals.values, 3), limits.small)) >= 2
+
+
+def gains(evals: Curve, limits: Limits) -> bool:
+    """It ends clearly lower than it began, or falls all along however restlessly."""
+    falls = stats.mann_kendall(evals.values).p_down < limits.p
+    return shape.gained(evals) or (falls and evals.tail() < (1 - limits.fall) * float(evals.values[0]))
 
 
 def best_at_end(evals: Curve) -> bool:

@@ -197,6 +197,20 @@ def is_plain(case: Case, limits: Limits) -> bool:
     return memorises(case, case.evals, best, limits) and rises_after(case.evals, best)
 
 
+def metric_improves(case: Case, evals: Curve, best: int) -> bool:
+    """An evaluated metric is at its best at the end, though the eval loss is not: the model still learns the task."""
+    for choice in case.metrics:
+        curve = Curve.of(choice.series)
+        if choice.greater_is_better is None or len(curve) < 4 or curve.steps[-1] < evals.steps[-1]:
+            continue
+        quality = curve.values if choice.greater_is_better else -curve.values
+        before = quality[curve.steps <= evals.steps[best]]
+        later = quality[curve.steps > evals.steps[best]]
+        if len(before) and len(later) and later[-1] >= quality.max() and later[-1] > before.max():
+            return True
+    return False
+
+
 def turns(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
     """The guide's C2, read by eye: a fall to the lowest, then at least two evaluations that only rise, train falling.
 
@@ -223,7 +237,7 @@ def train_rises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
 def memorises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
     """The train loss went on falling far below the eval loss, which has turned: no noise does that to both at once."""
     low, turned = float(np.min(evals.values)), float(np.min(evals.values[-3:]))
-    if case.train is None or low <= 0 or turned < low * (1 + limits.heart_rise):
+    if case.train is None or low <= 0 or turned < low * (1 + limits.heart_rise) or metric_improves(case, evals, best):
         return False
     then, now = case.train_at(np.array([evals.steps[best], evals.steps[-1]]))
     return bool(0 < now < min(limits.learned_by_heart * float(evals.values[-1]), then * (1 - limits.heart_fall)))

@@ -74,3 +74,15 @@ def test_a_loss_that_passes_chance_on_its_way_down_is_none():
 @pytest.mark.parametrize(("share", "fires"), [(0.57, True), (0.6, False)])
 def test_between_two_classes_accuracy_may_scatter_less(share, fires):
     assert bool(found(RULE, classifier(guess(k=2), accuracy(share)))) is fires
+
+
+@pytest.mark.parametrize(("end", "fires"), [(0.5, False), (1.6, True)])
+def test_worse_than_guessing_unless_the_train_loss_says_otherwise(end, fires):
+    run = case(
+        train(decay(200, 1.8, end)),
+        evals(np.linspace(1.6, 2.2, 12)),
+        roles=accuracy(0.25, 12),
+        profile="classification",
+    )
+    it = found(RULE, run)
+    assert [e.variant for e in it] == ["worse"] * fires

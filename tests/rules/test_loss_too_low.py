@@ -1,5 +1,7 @@
 """OVF006: the train loss of the reference model is below 0.3 (M6)."""
 
+import dataclasses
+
 import pytest
 
 from tb_evalguide.model import Severity
@@ -27,9 +29,13 @@ def test_an_eval_loss_as_low_is_information(gap, expected):
     assert severity(RULE, evidence) is expected
 
 
-def test_without_evaluations_it_is_a_warning():
-    (evidence,) = found(RULE, case(train([2.5, 1.5, 0.8, 0.2])))
-    assert severity(RULE, evidence) is Severity.MEDIUM
+@pytest.mark.parametrize(("chosen_by", "expected"), [("user", Severity.MEDIUM), ("auto", Severity.INFO)])
+def test_without_evaluations_it_is_a_warning_where_somebody_said_that_the_guide_applies(chosen_by, expected):
+    """Of public runs that took the guide's profile by default, readers called those with a low loss healthy."""
+    run = case(train([2.5, 1.5, 0.8, 0.2]))
+    run = dataclasses.replace(run, profile=dataclasses.replace(run.profile, chosen_by=chosen_by))
+    (evidence,) = found(RULE, run)
+    assert severity(RULE, evidence) is expected
 
 
 def test_only_for_the_reference_model():

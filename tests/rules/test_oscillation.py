@@ -109,3 +109,17 @@ def test_a_run_that_ends_at_its_best_is_information():
     hump = [0.63, 0.64, 1.13, 0.71, 1.4, 1.0, 1.1, 1.25, 0.63, 0.34, 0.5, 0.28]
     (evidence,) = found(RULE, case(train(decay(200, 1.0, 0.1)), evals(hump)))
     assert severity(RULE, evidence) is Severity.INFO
+
+
+def test_evaluations_that_leap_up_for_single_epochs_are_spikes():
+    leaps = decay(50, 0.6, 0.43, noise=0.005)
+    leaps[[6, 14, 39]] *= [2.1, 1.6, 1.5]
+    (evidence,) = found(RULE, case(train(decay(200)), evals(leaps)))
+    assert severity(RULE, evidence) is Severity.INFO
+
+
+def test_a_restless_fall_gains():
+    rng = np.random.default_rng(2)
+    restless = np.linspace(1.2, 0.86, 53) * (1 + 0.07 * rng.standard_normal(53))
+    loud = [e for e in found(RULE, case(train(decay(200)), evals(restless))) if severity(RULE, e) is not Severity.INFO]
+    assert not loud

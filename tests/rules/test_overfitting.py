@@ -141,3 +141,15 @@ def test_a_turn_that_the_eye_sees_in_six_evaluations(values, fires, with_train):
         if severity(RULE, e) is not Severity.INFO
     ]  # fmt: skip
     assert [e.steps for e in loud] == [(150, 250)] * fires
+
+
+@pytest.mark.parametrize(("rates", "fires"), [
+    ([14.3, 12.5, 12.4, 11.5, 11.2, 10.6, 10.5, 10.4, 10.2, 10.0, 9.9, 9.85, 9.8, 9.6], False),  # it still learns
+    ([14.3, 12.5, 12.4, 11.5, 11.2, 10.6, 10.5, 10.4, 10.2, 10.3, 10.3, 10.4, 10.3, 10.4], True),
+])  # fmt: skip
+def test_a_metric_at_its_best_at_the_end_contradicts_memorising(rates, fires):
+    run = parted(0.025, 0.3)
+    wer = series("eval/wer", run.evals.steps.tolist(), rates)
+    run = case(run.train.series, run.evals.series, metrics=[(wer, False)])
+    loud = [e for e in found(RULE, run) if severity(RULE, e) is not Severity.INFO]
+    assert bool(loud) is fires
