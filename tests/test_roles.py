@@ -616,3 +616,87 @@ def test_the_page_is_written_from_the_table() -> None:
 
     assert set(NAMES) == set(Role)
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+# --- names that say little -------------------------------------------------------------------------------------------
+
+DOWN, UP = np.linspace(2.5, 1.0, 20), np.linspace(0.2, 0.9, 20)
+
+
+def chosen(**tags: np.ndarray) -> tuple[dict[str, str], Roles]:
+    """{role: tag} of the losses and accuracies, and all that was found; `tags` are spelled with __ for a slash."""
+    spelled = {tag.replace("__", "/"): values for tag, values in tags.items()}
+    steps = np.arange(len(DOWN)) * 10
+    made = {tag: Series(tag, ".", steps, v, steps * 1.0) for tag, v in spelled.items()}
+    roles = choose_roles(Training(".", (Run(".", made),)))
+    wanted = (Role.TRAIN_LOSS, Role.EVAL_LOSS, Role.TRAIN_ACCURACY, Role.EVAL_ACCURACY, Role.LEARNING_RATE)
+    return {role.value: roles.choices[role].tag for role in wanted if role in roles.choices}, roles
+
+
+@pytest.mark.parametrize(
+    ("train", "evals"),
+    [
+        ("학습/loss", "검증/loss"),
+        ("훈련_손실", "평가_손실"),
+        ("학습손실", "검증손실"),
+        ("손실/학습", "손실/검증"),
+        ("train/손실", "val/손실"),
+        ("학습 손실값", "시험 손실값"),
+        ("tr_loss", "te_loss"),
+        ("loss/tr", "loss/va"),
+        ("g/train", "g/val"),
+        ("zzz_train", "zzz_test"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_pairs_of_losses_in_other_words(train: str, evals: str, order: int) -> None:
+    found, roles = chosen(**dict([(train, DOWN), (evals, DOWN + 0.1)][::order]))
+    assert found == {"train_loss": train, "eval_loss": evals}
+    # what does not even say that it is a loss is said to be taken for one
+    unnamed = train in ("g/train", "zzz_train")
+    assert roles.choices[Role.TRAIN_LOSS].certain is not unnamed and bool(roles.notes) is unnamed
+
+
+def test_korean_accuracies_and_rates() -> None:
+    tags = {"학습손실": DOWN, "검증손실": DOWN, "학습정확도": UP, "검증정확도": UP, "학습률": DOWN / 1e4}
+    found, _ = chosen(**tags)
+    assert found == {
+        "train_loss": "학습손실",
+        "eval_loss": "검증손실",
+        "train_accuracy": "학습정확도",
+        "eval_accuracy": "검증정확도",
+        "learning_rate": "학습률",
+    }
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"g__train": UP, "g__val": UP},  # it rises: no loss
+        {"acc__train": UP, "acc__val": UP},
+        {"lr__train": DOWN, "lr__val": DOWN},
+        {"time__train": DOWN, "time__val": DOWN},
+        {"te_size": DOWN, "va_size": DOWN},
+        {"g__train": DOWN},
+        {"g__val": DOWN},
+    ],
+)
+def test_pairs_that_are_no_losses(tags: dict[str, np.ndarray]) -> None:
+    found, _ = chosen(**tags)
+    assert "train_loss" not in found and "eval_loss" not in found
+
+
+def test_a_named_loss_is_better_than_an_unnamed_pair() -> None:
+    found, roles = chosen(g__train=DOWN, g__val=DOWN, train__loss=DOWN)
+    assert found == {"train_loss": "train/loss"}
+    found, _ = chosen(te_loss=DOWN)  # a text encoder, for all we know: no test loss by itself
+    assert "eval_loss" not in found
+
+
+def test_two_losses_with_unknown_words_are_said() -> None:
+    """Either may be the validation's: it is not taken for the train loss without a word."""
+    found, roles = chosen(foo__loss=DOWN, bar__loss=DOWN + 0.1)
+    assert len(found) == 1 and not roles.choices[Role.TRAIN_LOSS].certain
+    assert any("could also be" in render(note) for note in roles.notes)
+    _, roles = chosen(loss=DOWN, foo__loss=DOWN)
+    assert roles.choices[Role.TRAIN_LOSS].certain and roles.choices[Role.TRAIN_LOSS].tag == "loss"

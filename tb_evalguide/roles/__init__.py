@@ -18,6 +18,7 @@ from tb_evalguide.roles.conventions import CONVENTIONS, Convention, Naming
 from tb_evalguide.roles.names import (
     AUX_WORDS,
     EVAL_WORDS,
+    SHORT_SPLITS,
     TEST_WORDS,
     TRAIN_WORDS,
     Words,
@@ -143,8 +144,24 @@ def _candidates(training: Training) -> list[_Candidate]:
         for tag, series in run.series.items():
             if len(series):
                 out.append(_Candidate(series, place, read_name(tag, place), table))
+    out = _with_short_splits(out)
     # full event series before copies of them in tables, in a fixed order whatever order the files were found in
     return sorted(out, key=lambda c: (c.table, c.series.run, c.tag))
+
+
+def _with_short_splits(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """`te_loss` and `va_loss` read as test and eval losses where there is a `tr_loss`."""
+    spelled = {c.words.words for c in candidates}
+    out = []
+    for c in candidates:
+        short = next((word for word in c.words.words if word in SHORT_SPLITS), None)
+        if short is not None and not c.words.split:
+            train = tuple("tr" if word == short else word for word in c.words.words)
+            if train in spelled:
+                words = replace(c.words, split=SHORT_SPLITS[short], rest=c.words.rest - {short})
+                c = replace(c, words=words)
+        out.append(c)
+    return out
 
 
 def _place(run: Run, training: Training) -> str:
@@ -232,6 +249,8 @@ def _choose_losses(search: _Search, training: Training) -> tuple[RoleChoice, ...
     extra: tuple[RoleChoice, ...] = ()
     given_train = search.choices.get(Role.TRAIN_LOSS)
     given_eval = search.choices.get(Role.EVAL_LOSS)
+    if not (trains or evals or given_train or given_eval):
+        trains, evals = _unnamed_pairs(search)
     if given_train:
         trains = []
     if given_eval:
@@ -251,7 +270,7 @@ def _choose_losses(search: _Search, training: Training) -> tuple[RoleChoice, ...
         ordered = sorted(trains, key=lambda r: (not _same_axis(r.candidate.series, eval_series), r.rank))
         chosen = ordered[0]
         chosen = _nearer_level(search, chosen, ordered[1:], eval_series)
-        rivals = [r for r in ordered if r is not chosen and _rivals(chosen, r)]
+        rivals = [r for r in ordered if r is not chosen and (_rivals(chosen, r) or _unknown_rivals(chosen, r))]
         _choose(search, Role.TRAIN_LOSS, chosen, rivals)
     train_choice = search.choices.get(Role.TRAIN_LOSS)
     if train_choice and eval_series is not None and _counts_epochs_only(eval_series, train_choice.series):
@@ -291,6 +310,39 @@ def _losses(search: _Search, role: Role) -> list[_Ranked]:
         order = 100.0 + 10 * wanted.index(w.split) + (5 if w.kind == "error" else 0)
         out.append(_Ranked(c, (order, len(w.rest), grain, -len(c.series))))
     return out
+
+
+def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
+    """`g/train` and `g/val` where no loss is named at all: a pair that falls is taken for the losses, and said.
+
+    A pair that rises is a metric, if it is anything.
+    """
+    sides: dict[tuple[str, tuple[str, ...]], dict[str, _Candidate]] = {}
+    for c in search.candidates:
+        unknown = not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and greater_is_better(c.tag) is None
+        if c.words.split and unknown and not c.words.kind and not c.words.derived and len(c.series) > 1:
+            name = tuple(word for word in c.words.words if word not in TRAIN_WORDS | EVAL_WORDS | TEST_WORDS)
+            sides.setdefault((c.place, name), {}).setdefault(c.words.split, c)
+    pairs = [
+        (found["train"], found.get("eval") or found["test"])
+        for found in sides.values()
+        if "train" in found and ("eval" in found or "test" in found) and _falls(found["train"].series)
+    ]
+    for train, evals in pairs[:1]:
+        names = {"train": train.tag, "eval": evals.tag}
+        search.notes.append(
+            Text(N_("{train} and {eval} do not say what they measure; they are taken for the losses."), names)
+        )
+    return (
+        [_Ranked(train, (200.0, number), certain=False) for number, (train, _) in enumerate(pairs)],
+        [_Ranked(evals, (200.0, number), certain=False) for number, (_, evals) in enumerate(pairs)],
+    )
+
+
+def _falls(series: Series) -> bool:
+    values = series.values[np.isfinite(series.values)]
+    part = max(1, len(values) // 5)
+    return len(values) > 1 and stats.median(values[-part:]) < stats.median(values[:part])
 
 
 _OTHER_LOSS = {Role.TRAIN_LOSS: Role.EVAL_LOSS, Role.EVAL_LOSS: Role.TRAIN_LOSS}
@@ -453,6 +505,14 @@ def _rivals(a: _Ranked, b: _Ranked) -> bool:
     return same_split and same_kind and len(y.series) > 1
 
 
+def _unknown_rivals(a: _Ranked, b: _Ranked) -> bool:
+    """Two losses whose names say neither the split nor anything else that is known: one may be the validation's."""
+    x, y = a.candidate, b.candidate
+    unknown = not (x.words.split or y.words.split or x.words.part or y.words.part or a.naming or b.naming)
+    named_alike = bool(x.words.rest) and len(x.words.rest) == len(y.words.rest) and x.table == y.table
+    return unknown and named_alike and x.words.kind == y.words.kind and len(y.series) > 1
+
+
 def _nearer_level(search: _Search, chosen: _Ranked, others: Sequence[_Ranked], evals: Series | None) -> _Ranked:
     """Another train loss when the preferred one is clearly of another size than the eval loss, and that one is not."""
     if evals is None:
@@ -522,6 +582,8 @@ def _reason(search: _Search, role: Role, chosen: _Ranked) -> Text:
                 {"framework": Text(search.convention.name), "set": chosen.set_name},
             )
         return Text(N_("{framework} writes it under this name"), {"framework": Text(search.convention.name)})
+    if role in _OTHER_LOSS and not chosen.candidate.words.kind:
+        return Text(N_("its name says on which data, and no series is named a loss"))
     if chosen.candidate.words.split == "test" and role is Role.EVAL_LOSS:
         return Text(N_("its name reads as a loss on test data, and there is no validation loss"))
     return Text(_REASON_GENERIC[role])

@@ -17,6 +17,8 @@ EVAL_WORDS = frozenset(
     {"val", "valid", "validation", "eval", "evaluation", "evaluate", "dev", "cv", "heldout", "holdout", "vali", "vld"}
 )
 TEST_WORDS = frozenset({"test", "testing", "tst"})
+# Too short to mean a split by themselves (te is also a text encoder): they do beside the same name with `tr`.
+SHORT_SPLITS = {"va": "eval", "vl": "eval", "te": "test", "ts": "test"}
 STEP_WORDS = frozenset({"step", "steps", "batch", "batches", "iter", "iters", "iteration", "iterations", "minibatch"})
 EPOCH_WORDS = frozenset({"epoch", "epochs"})
 
@@ -95,6 +97,25 @@ LESS = word_set(
 _GREATER_STEM = re.compile(
     r"(rouge|bleu|acc|top|map|ap|f|hits?|recall|precision|ndcg|mrr|pass|auc|iou|miou|dice|r)\d*(l|lsum|w|s|m|k|at\d+|x?k)?"
 )
+# Korean words by their English ones; the longer first, for 학습률 is no 학습. Fillers become nothing.
+_KOREAN = {
+    "학습률": "learning_rate",
+    "학습율": "learning_rate",
+    "정확도": "accuracy",
+    "테스트": "test",
+    "학습": "train",
+    "훈련": "train",
+    "검증": "val",
+    "평가": "eval",
+    "시험": "test",
+    "손실": "loss",
+    "에폭": "epoch",
+    "스텝": "step",
+    "평균": "mean",
+    "함수": "",
+    "값": "",
+}
+_KOREAN_WORD = re.compile("|".join(_KOREAN))
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -142,14 +163,19 @@ def words_of(name: str) -> tuple[str, ...]:
     return tuple(out)
 
 
+def in_english(name: str) -> str:
+    """The name with the Korean words of the field in English; they may be put together (검증손실)."""
+    return name if name.isascii() else _KOREAN_WORD.sub(lambda match: f" {_KOREAN[match[0]]} ", name)
+
+
 @lru_cache(maxsize=65536)
 def read_name(tag: str, place: str = "") -> Words:
     """The words of a tag and, where it names no split itself, of the sub-run it stands in."""
-    words = words_of(tag)
+    words = words_of(in_english(tag))
     split = _split(words)
     seen = set(words)
     if not split:
-        place_words = words_of(place)
+        place_words = words_of(in_english(place))
         split = _split(place_words)
         # add_scalars("Loss", {"train": …}) writes tag "Loss" into the sub-run "Loss_train"
         seen |= set(place_words)
@@ -216,7 +242,7 @@ def greater_is_better(tag: str) -> bool | None:
 
     The last word that tells decides: "accuracy_error" is an error; "error_recall" a recall.
     """
-    for word in reversed(words_of(tag)):
+    for word in reversed(words_of(in_english(tag))):
         better = direction_of_word(word)
         if better is not None:
             return better
