@@ -207,7 +207,7 @@ def _home(run: Run, by_name: Mapping[str, Run]) -> str:
         return train
     if NAMED_EVAL.fullmatch(leaf):
         mains = [main, *(by_name.get(join(parent, phase)) for phase in sorted(TRAIN_PHASES))]
-        if any(other is not None and _written_together(run, other) for other in mains):
+        if any(other is not None and (_written_together(run, other) or _evaluates(run, other)) for other in mains):
             return parent
     if main is not None and _is_add_scalars(run, leaf):
         return parent
@@ -245,6 +245,21 @@ def _written_together(one: Run, two: Run) -> bool:
     began = max(merge.first_wall_time(one), merge.first_wall_time(two))
     ended = min(merge.last_wall_time(one), merge.last_wall_time(two))
     return began <= ended and not set(one.series).isdisjoint(two.series)
+
+
+# TensorFlow numbers a name that its graph has already: an estimator's training writes loss_1, its evaluation loss.
+_UNIQUE = re.compile(r"_\d+$", re.ASCII)
+# Part of the training's time, after its end. An evaluation of a later day is somebody else's; own choice.
+LATE_EVALUATION = 0.5
+
+
+def _evaluates(run: Run, main: Run) -> bool:
+    """tf.estimator's eval_<name> in its training's folder: the same loss, at steps and times that the training has."""
+    tags, known = ({_UNIQUE.sub("", tag) for tag in of.series} for of in (run, main))
+    if tags.isdisjoint(known) or (merge.last_step(run) or 0) > (merge.last_step(main) or 0):
+        return False
+    began, ended = merge.first_wall_time(main), merge.last_wall_time(main)
+    return began <= merge.first_wall_time(run) <= ended + LATE_EVALUATION * (ended - began)
 
 
 def _numbered_sibling(parent: str, leaf: str, names: set[str]) -> bool:

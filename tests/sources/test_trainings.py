@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Training
+from tb_evalguide.model import Role, Training
+from tb_evalguide.roles import choose_roles
 from tb_evalguide.sources import group, read_runs, read_trainings
 from tests.support.writer import EventWriter
 
@@ -73,6 +74,26 @@ def test_estimator(tmp_path: Path) -> None:
     write(tmp_path / "m" / "eval", {"loss": loss(every=50)})
     write(tmp_path / "m" / "eval_holdout", {"loss": loss(every=50)})
     assert shape(tmp_path) == {"m": ["m", "m/eval", "m/eval_holdout"]}
+
+
+def test_estimator_with_named_evaluations(tmp_path: Path) -> None:
+    """EvalSpec(name="holdout"). TensorFlow writes loss_1 where its graph has a loss already."""
+    write(tmp_path, {"loss_1": loss(), "global_step/sec": loss()})
+    write(tmp_path / "eval_holdout", {"loss": loss(every=50), "accuracy": loss(every=50)})
+    # one evaluation, when the training is over
+    write(tmp_path / "eval_final", {"loss": [(100, 1.0)]}, start=START + 20)
+    (training,) = read_trainings(tmp_path)
+    assert [run.name for run in training.runs] == [".", "eval_final", "eval_holdout"]
+    roles = choose_roles(training)
+    assert roles.choices[Role.TRAIN_LOSS].tag == "loss_1" and roles.choices[Role.EVAL_LOSS].tag == "loss"
+
+
+def test_an_evaluation_of_another_training_stays_apart(tmp_path: Path) -> None:
+    write(tmp_path / "m", {"loss": loss()})
+    write(tmp_path / "m" / "eval_old", {"loss": loss()}, start=START - 1000)
+    write(tmp_path / "m" / "eval_later", {"loss": loss()}, start=START + 1000)
+    write(tmp_path / "m" / "eval_longer", {"loss": loss(10, 400)}, start=START + 120)
+    assert sorted(shape(tmp_path)) == ["m", "m/eval_later", "m/eval_longer", "m/eval_old"]
 
 
 def test_add_scalars_writes_sub_runs(tmp_path: Path) -> None:
