@@ -646,6 +646,7 @@ def chosen(**tags: np.ndarray) -> tuple[dict[str, str], Roles]:
         ("loss/tr", "loss/va"),
         ("g/train", "g/val"),
         ("zzz_train", "zzz_test"),
+        ("train", "valid"),
     ],
 )
 @pytest.mark.parametrize("order", [1, -1])
@@ -653,8 +654,17 @@ def test_pairs_of_losses_in_other_words(train: str, evals: str, order: int) -> N
     found, roles = chosen(**dict([(train, DOWN), (evals, DOWN + 0.1)][::order]))
     assert found == {"train_loss": train, "eval_loss": evals}
     # what does not even say that it is a loss is said to be taken for one
-    unnamed = train in ("g/train", "zzz_train")
+    unnamed = train in ("g/train", "zzz_train", "train")
     assert roles.choices[Role.TRAIN_LOSS].certain is not unnamed and bool(roles.notes) is unnamed
+
+
+def test_a_term_that_is_zero_throughout_is_not_the_loss() -> None:
+    """YOLO's pose model logs kobj_loss as 0 where its data hold no visibility."""
+    terms = {"train__box_loss": DOWN, "train__a_loss": 0 * DOWN, "val__box_loss": DOWN, "val__a_loss": 0 * DOWN}
+    found, _ = chosen(**terms)
+    assert (found["train_loss"], found["eval_loss"]) == ("train/box_loss", "val/box_loss")
+    found, _ = chosen(train__a_loss=0 * DOWN)
+    assert found == {"train_loss": "train/a_loss"}
 
 
 def test_korean_accuracies_and_rates() -> None:

@@ -309,7 +309,8 @@ def _losses(search: _Search, role: Role) -> list[_Ranked]:
             grain = {"": 0, "epoch": 1, "step": 2}[w.grain]
         order = 100.0 + 10 * wanted.index(w.split) + (5 if w.kind == "error" else 0)
         out.append(_Ranked(c, (order, len(w.rest), grain, -len(c.series))))
-    return out
+    # a term that is 0 throughout (YOLO's kobj_loss, an unused penalty) says nothing where another one does
+    return [r for r in out if r.candidate.series.values.any()] or out
 
 
 def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
@@ -320,6 +321,7 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
     sides: dict[tuple[str, tuple[str, ...]], dict[str, _Candidate]] = {}
     for c in search.candidates:
         unknown = not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and greater_is_better(c.tag) is None
+        unknown = unknown or set(c.words.words) <= TRAIN_WORDS | EVAL_WORDS | TEST_WORDS
         if c.words.split and unknown and not c.words.kind and not c.words.derived and len(c.series) > 1:
             name = tuple(word for word in c.words.words if word not in TRAIN_WORDS | EVAL_WORDS | TEST_WORDS)
             sides.setdefault((c.place, name), {}).setdefault(c.words.split, c)

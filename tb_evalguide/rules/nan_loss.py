@@ -26,7 +26,7 @@ import numpy as np
 from tb_evalguide import remedies
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.model import Evidence, Role, Rule, Series, Severity, Skip, Text, Tier
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,17 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             numbers=numbers,
             confidence=0.99 if not recovered else 0.9,
             severity=Severity.MEDIUM if recovered else None,
-            variant="recovered" if recovered else ("from_start" if firsts[head.tag] == 0 else ""),
+            variant=variant_of(case, broken, recovered, firsts[head.tag] == 0),
         )
     ]
+
+
+def variant_of(case: Case, broken: Sequence[Series], recovered: bool, from_start: bool) -> str:
+    if recovered:
+        return "recovered"
+    if case.train is not None and all(s is not case.roles.get(Role.TRAIN_LOSS) for s in broken):
+        return "evals"
+    return "from_start" if from_start else ""
 
 
 def elsewhere(case: Case) -> Sequence[Evidence]:
@@ -106,6 +114,10 @@ RULE = Rule(
     variants={
         "elsewhere": N_("{tag} is NaN at {count} of {points} points, first at step {first}; the losses are finite."),
         "from_start": N_("The loss is NaN from the first logged step {first} on; nothing was learned."),
+        "evals": N_(
+            "Eval loss is not a number at {count} of {points} evaluations, first at step {first}, while train loss is "
+            "finite."
+        ),
         "recovered": N_(
             "The loss was NaN at {count} of {points} points, first at step {first}, and became finite again."
         ),

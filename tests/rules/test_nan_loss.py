@@ -60,3 +60,8 @@ def test_nan_in_another_curve_is_information():
     (evidence,) = found(RULE, run)
     assert severity(RULE, evidence) is Severity.INFO
     assert evidence.tags == ("train/entropy",) and evidence.steps == (10, 50)
+
+
+def test_nan_in_the_evaluations_alone_does_not_say_that_nothing_was_learned():
+    (evidence,) = found(RULE, case(train(decay(40)), evals([math.inf] * 8)))
+    assert severity(RULE, evidence) is Severity.CRITICAL and evidence.variant == "evals"
