@@ -43,6 +43,7 @@ MIN_HEALTHY_POINTS = 12
 MIN_HEALTHY_EVALS = 6
 MIN_PLAIN_POINTS = 8  # train points, where every loss of four points or more falls; readers call such runs healthy
 PLAIN_FALL = 0.2  # of the first level, in so few points; own choice
+RISEN = 1.1  # times the first evaluation, where two or three are all there are; own choice
 LEAST_PROGRESS = 0.01  # relative drop of the loss; less is none, and "healthy" would be said by absence; own choice
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
@@ -302,7 +303,7 @@ def verdict(case: Case, found: Sequence[Finding], outcomes: Sequence[Outcome]) -
     if active:
         head = active[0]
         return Verdict(head.label, LEVEL[head.severity], head.confidence, head.message, head.steps[0])
-    lacking = missing(case) or standstill(case, outcomes)
+    lacking = missing(case) or standstill(case, outcomes) or few_rising_evals(case)
     if lacking is not None:
         return Verdict("insufficient_data", "unknown", 0.9, lacking)
     if case.training.sampled:
@@ -383,6 +384,20 @@ def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
     return Text(
         N_("The loss has not fallen yet ({start:.4g} → {end:.4g}), and {steps} steps are too few to say why."),
         {"start": start, "end": end, "steps": case.last_step - case.first_step},
+    )
+
+
+def few_rising_evals(case: Case) -> Text | None:
+    """Two or three evaluations that rose prove no overfitting, and no health either; None where they did not."""
+    evals = case.evals
+    if evals is None or not 2 <= len(evals) < LEAST_CURVE or not 0 < evals.values[0] * RISEN < evals.values[-1]:
+        return None
+    return Text(
+        N_(
+            "Eval loss rose from {first:.3g} to {last:.3g} in {count} evaluations: too few to call it overfitting, and "
+            "too much to call the run healthy. The next evaluation tells."
+        ),
+        {"first": float(evals.values[0]), "last": float(evals.values[-1]), "count": len(evals)},
     )
 
 

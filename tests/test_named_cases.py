@@ -264,3 +264,44 @@ def test_an_inverse_ratio_does_not_hide_the_guide_s_gap():
     e = decay(200, 2.4, 1.2, noise=0.003)[9::10]
     report = verdict(train(decay(200, 1.2, 0.6, noise=0.02)), evals(e), profile="guide")
     assert fired(report)["INT003"] == "info" and "OVF007" in fired(report)
+
+
+def test_a_run_that_learns_all_through_its_warm_up_can_be_judged():
+    rates = series("train/learning_rate", every(40), np.linspace(1e-6, 4e-5, 40))
+    assert verdict(train(decay(40)), rates).verdict.label == "healthy"
+
+
+@pytest.mark.parametrize(("points", "expected"), [(7, "insufficient_data"), (8, "healthy")])
+def test_few_points_that_plainly_fall_are_enough(points, expected):
+    steps = every(points, 50)
+    report = verdict(series("train/loss", steps, np.geomspace(3.0, 0.4, points)), profile="llm-sft")
+    assert report.verdict.label == expected
+
+
+def test_few_points_that_scatter_are_not():
+    report = verdict(
+        series("train/loss", every(9, 50), [1.0, 1.2, 0.8, 1.1, 0.9, 1.0, 1.1, 0.8, 0.9]), profile="llm-sft"
+    )
+    assert report.verdict.label == "insufficient_data"
+
+
+def test_zeros_throughout_are_no_loss_to_judge_by():
+    report = verdict(train(np.zeros(60)))
+    assert report.verdict.label == "insufficient_data" and "train/loss" in str(report.verdict.headline.params)
+
+
+def test_a_loss_that_stands_still_in_few_steps_is_not_healthy():
+    report = verdict(evals([1.054, 1.059, 1.053, 1.05, 1.055, 1.051, 1.049], 6), profile="generic")
+    assert report.verdict.label == "insufficient_data"
+
+
+@pytest.mark.parametrize(("last", "expected"), [(1.05, "healthy"), (1.25, "insufficient_data")])
+def test_two_evaluations_that_rose_prove_neither_overfitting_nor_health(last, expected):
+    report = verdict(train(decay(60, 2.0, 0.5)), evals([1.0, last], 300), profile="llm-sft")
+    assert report.verdict.label == expected
+
+
+def test_a_lone_point_of_train_loss_does_not_stand_in_for_the_evaluations():
+    report = verdict(series("train_loss", [900], [0.4]), evals(decay(12, 2.0, 0.5)), profile="llm-sft")
+    assert report.verdict.label == "healthy"
+    assert {"first", "end"} <= report.verdict.headline.params.keys()
