@@ -2,7 +2,9 @@
 
 ## What it checks
 Whether the loss ends within 2 % of ln(k), the loss of guessing among k classes, and accuracy is about 1/k. k comes from
-the accuracy, or from the number of labels that the log states.
+the accuracy, or from the number of labels that the log states; an AUC of 0.5 stands for an accuracy of a half. A loss
+that stays within 0.3 % of ln 2 needs neither. A loss that passes the level on its way down does not stay there; one
+above it, while accuracy stands at 1/k, is no better than guessing.
 
 ## Why it matters
 The model has learned nothing: every further step costs time and changes nothing.

@@ -1,7 +1,8 @@
 """Single points stand far above the curve and the next one is back.
 
 ## What it checks
-Train and eval points at least twice the level around them and 8 σ above it, whose neighbours are not.
+Train and eval points at least half as high again as the level around them and 8 σ above it, whose neighbours are not.
+Points a thousand times above it, again and again, are a fault: no batch is that hard.
 
 ## Why it matters
 Mostly it does not: one odd batch. Many of them hint at bad samples in the data.

@@ -2,7 +2,8 @@
 
 ## What it checks
 The last level of the train loss against the guide's 0.3 (strictly below). When the eval loss is as low, it is
-information: the task is easy, or the eval set leaks into the training set.
+information: the task is easy, or the eval set leaks into the training set. So is it without an eval loss, unless you
+named the guide's profile: a low loss alone proves nothing about other models.
 
 ## Why it matters
 So low a loss on text usually means that the training samples are known by heart.

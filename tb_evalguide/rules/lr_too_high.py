@@ -2,7 +2,8 @@
 
 ## What it checks
 Whether the train loss ends above where it began although it was lower in between, or spends the second half of the run
-above it. In a short log (guide, C4a): two rises of more than 5 % and no net fall.
+above it. In a short log (guide, C4a): two rises of more than 5 % and no net fall, or a steady climb of 10 %. The start
+is that after an early resume, where there was one.
 
 ## Why it matters
 Steps that are too large throw the weights past every minimum. What was pretrained is lost within a few hundred steps.

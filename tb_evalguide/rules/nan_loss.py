@@ -2,7 +2,7 @@
 
 ## What it checks
 Every point of the train and eval losses. It fires when one of them is NaN or infinite; when the loss is finite again
-afterwards, it says so and is milder.
+afterwards, it says so and is milder. NaN in any other curve is information.
 
 ## Why it matters
 From the first NaN on, the weights are usually NaN too: every later step is lost, and so is every checkpoint after it.

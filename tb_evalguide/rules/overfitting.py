@@ -4,7 +4,9 @@
 The mean of the last two evaluations against the lowest level of the eval loss, in units of the noise between
 evaluations. It fires when the rise is significant for the number of evaluations, large enough to see (12 % of the
 loss, or a fifth of everything that had been gained), and the train loss did not rise with it. With few
-evaluations a steadily growing gap stands in for significance.
+evaluations a steadily growing gap stands in for significance, and so do two or more evaluations in a row that
+rise far beyond what the others move by, as in the guide's C2. A train loss that went on falling far below an eval
+loss that has turned is a warning, unless a metric is still at its best.
 
 ## Why it matters
 The model now learns the training examples by heart. Checkpoints after the lowest eval loss are worse on new data,

@@ -2,7 +2,8 @@
 
 ## What it checks
 Climbs of the train loss's local level by 25 % and 6 σ that last several points and recover. It speaks up when the climb
-takes a tenth of the run to recover, or shows in the evaluations, too; a short one is information.
+takes a tenth of the run to recover, or shows in the evaluations, too; a short one is information, and so is one after
+which the loss got well below where it had been, unless it had multiplied both losses.
 
 ## Why it matters
 A lasting spike costs the steps until the loss is back, and often leaves the model a little worse. It is the usual

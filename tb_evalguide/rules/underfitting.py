@@ -3,6 +3,7 @@
 ## What it checks
 The drop of the better of the two losses from its start. In the guide profile less than 10 % with a loss above 1.5
 (guide, C3: 6 %). For models that begin untrained less than 25 %. A drop below 2.5 % without any trend counts, too.
+Outside the guide a run of fewer than twenty points, or one that still falls, is only warned of.
 
 ## Why it matters
 The model has not learned what the data hold; more of the same will not help when the curve has levelled off.
