@@ -2,8 +2,8 @@
 
 ## What it checks
 Points of the gradient norm more than 5 σ (on a log scale) and ten times above the median of the fifty before them, at
-least two within five. It is a fault when the loss jumps with them and does not come straight back, and a warning when the
-norm ends a thousand times above what was usual; otherwise it is information.
+least two within five. It is a fault when the loss jumps with them and does not come straight back, and a warning when
+the norm ends a thousand times above what was usual; otherwise it is information.
 
 ## Why it matters
 One huge step can undo thousands of small ones. What looks like bad luck in the loss is then seen where it starts.
