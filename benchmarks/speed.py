@@ -109,7 +109,8 @@ MEASURES: dict[str, Callable[[str], dict[str, float]]] = {
 
 def in_process(name: str, folder: Path) -> dict[str, float]:
     """One measurement in a fresh process."""
-    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    # NumPy's import starts a thread of its linear algebra that spins for a while: its CPU time is not that of reading.
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OPENBLAS_NUM_THREADS="1")
     if name == "tb-evalguide (NumPy)":
         environment["TB_EVALGUIDE_PURE"] = "1"
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.speed", "--measure", name, "--folder", str(folder)]

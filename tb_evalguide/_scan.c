@@ -19,6 +19,7 @@
 #include <string.h>
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
 #include <unistd.h>
 #define HAVE_PREAD 1
 #endif
@@ -884,6 +885,16 @@ static PyObject *scanner_waiting(PyObject *self, PyObject *unused) {
     return PyLong_FromSize_t(((Scanner *)self)->state.row_count);
 }
 
+/* Asks for large pages under a large block: the faults of small ones were a seventh of the time of a million points. */
+static void in_huge_pages(void *block, size_t size) {
+#ifdef MADV_HUGEPAGE
+    uintptr_t page = 1 << 21, begin = ((uintptr_t)block + page - 1) & ~(page - 1), end = ((uintptr_t)block + size) & ~(page - 1);
+    if (begin < end) (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)block; (void)size;
+#endif
+}
+
 static PyObject *scanner_take(PyObject *self, PyObject *unused) {
     State *s = &((Scanner *)self)->state;
     (void)unused;
@@ -893,6 +904,7 @@ static PyObject *scanner_take(PyObject *self, PyObject *unused) {
     PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(words * 8));
     if (!out) return NULL;
     int64_t *starts = (int64_t *)PyBytes_AsString(out); /* behind the four words of an object's head: aligned */
+    in_huge_pages(starts, words * 8);
     s->busy = 1;
     Py_BEGIN_ALLOW_THREADS
     gather_rows(s, starts);
