@@ -249,7 +249,7 @@ def match_files(case: Case, eval_steps: Ints) -> tuple[dict[int, CheckpointFile]
     if nameless:
         notes.append(
             Text(
-                N_("{n} checkpoint files name no step that the log knows, so they cannot be ranked (first: {path})."),
+                N_("Checkpoints that name no step the log knows, and so cannot be ranked: {n} (first: {path})."),
                 {"n": len(nameless), "path": nameless[0].path},
             )
         )
@@ -606,14 +606,14 @@ def _coverage_notes(candidates: Sequence[_Candidate], any_file: bool) -> list[Te
     if unsaved:
         notes.append(
             Text(
-                N_("{n} evaluations have no checkpoint on disk (steps {steps})."),
+                N_("Evaluations without a checkpoint on disk: {n} (steps {steps})."),
                 {"n": len(unsaved), "steps": _listed(unsaved)},
             )
         )
     if unevaluated:
         notes.append(
             Text(
-                N_("{n} checkpoints on disk were not evaluated at their step (steps {steps})."),
+                N_("Checkpoints on disk that were not evaluated at their step: {n} (steps {steps})."),
                 {"n": len(unevaluated), "steps": _listed(unevaluated)},
             )
         )

@@ -344,7 +344,9 @@ def missing(case: Case) -> Text | None:
         )
     if best < MIN_LOSS_POINTS:
         return Text(
-            N_("Only {count} logged points: no trend can be told yet. A first answer needs {need} points of a loss."),
+            N_(
+                "Too few points were logged ({count}): no trend can be told yet. A first answer needs {need} of a loss."
+            ),
             {"count": best, "need": MIN_LOSS_POINTS},
         )
     short = points["train"] < MIN_HEALTHY_POINTS and max(points["eval"], points["metric"]) < MIN_HEALTHY_EVALS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,13 +148,26 @@ def diagnosed(
     """
     try:
         seen = training if at_step is None else truncate(training, at_step)
-        return diagnose_training(seen, config, now)
+        return _of_selected_rules(diagnose_training(seen, config, now), config)
     except EvalguideError:
         raise  # the user's to mend, and the same for every run
     except Exception as error:  # noqa: BLE001
         # A log nobody foresaw can trip any line of the diagnosis. The faults of the other runs are worth more than
         # stopping at ours: it is not hidden, the entry says that nothing was judged, and the debug log has the place.
         return failed(training, error)
+
+
+def _of_selected_rules(report: RunReport, config: Config | None) -> RunReport:
+    """Silence of a few rules is no health: the verdict then says which ones were looked at."""
+    names = (report.run, *(run.name for run in report.training.runs))
+    selected = config.for_run(*names).rules_only if config is not None else ()
+    if not selected or report.verdict.label != "healthy":
+        return report
+    headline = Text(
+        N_("Nothing found by the selected rules ({rules}). The others were not looked at: this is no sign of health."),
+        {"rules": ", ".join(selected)},
+    )
+    return replace(report, verdict=Verdict("insufficient_data", "unknown", report.verdict.confidence, headline))
 
 
 def failed(training: Training, error: Exception) -> RunReport:

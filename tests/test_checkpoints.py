@@ -174,7 +174,7 @@ def test_what_is_not_on_disk_is_not_recommended_and_its_regret_is_said():
     assert ranking.regret == pytest.approx(0.4)
     assert any("best on disk: step 30 (1.4), worse by 0.4" in n and "save_total_limit" in n for n in notes(ranking))
     assert "no checkpoint of this step is on disk" in reasons(ranking)[20]
-    assert any("1 evaluations have no checkpoint on disk (steps 20)" in n for n in notes(ranking))
+    assert any("Evaluations without a checkpoint on disk: 1 (steps 20)" in n for n in notes(ranking))
 
 
 def test_a_tied_checkpoint_on_disk_is_as_good():
@@ -192,7 +192,7 @@ def test_an_evaluation_is_never_credited_to_another_step():
     unevaluated = [c for c in ranking.checkpoints if c.value is None]
     assert {c.step for c in unevaluated} == {19, 21} and all(c.on_disk for c in unevaluated)
     assert any("None of the checkpoints on disk was evaluated" in n for n in notes(ranking))
-    assert any("2 checkpoints on disk were not evaluated" in n for n in notes(ranking))
+    assert any("Checkpoints on disk that were not evaluated at their step: 2" in n for n in notes(ranking))
 
 
 def test_lightning_logs_one_step_before_the_name_of_its_checkpoint():
@@ -241,7 +241,7 @@ def test_files_without_a_step_are_said():
     evals = series("eval/loss", [10, 20], [1.5, 1.0])
     odd = (file(20), file(None, "torch", path="checkpoint-abc"))
     ranking = rank(case(None, evals, checkpoint_files=odd))
-    assert any("1 checkpoint files name no step" in n and "checkpoint-abc" in n for n in notes(ranking))
+    assert any("so cannot be ranked: 1" in n and "checkpoint-abc" in n for n in notes(ranking))
 
 
 def test_the_final_model_is_the_last_step_unless_the_best_was_loaded():

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -685,3 +686,47 @@ def test_a_log_file_with_a_fault_is_among_the_sources(tmp_path: Path, capsys: py
     (entry,) = json.loads(out)["runs"]
     assert [(s["kind"], s["path"]) for s in entry["sources"]][1:] == [("log", "a/nohup.out")]
     assert entry["verdict"]["label"] == "out_of_memory" and entry["tb_runs"] == ["a"]
+
+
+def test_a_selection_of_rules_says_nothing_of_health(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with EventWriter(tmp_path / "a") as writer:
+        for step in range(40):
+            writer.scalar("train/loss", 2.5 * 0.97**step if step < 30 else math.nan, step)
+    write(tmp_path / "b", C1)
+    given = ("report", tmp_path, "--format", "json", "--profile", "guide", "--lang", "en")
+
+    def verdicts(*options: str) -> dict[str, tuple[str, str, str]]:
+        _, out, _ = run(*given, *options, capsys=capsys)
+        return {
+            entry["run"]: tuple(entry["verdict"][key] for key in ("label", "level", "headline"))
+            for entry in json.loads(out)["runs"]
+        }
+
+    assert {name: found[0] for name, found in verdicts().items()} == {"a": "nan", "b": "healthy"}
+    for label, level, headline in verdicts("--select", "OVF001").values():
+        assert (label, level) == ("insufficient_data", "unknown") and "OVF001" in headline
+    assert verdicts("--select", "INT")["a"][0] == "nan"
+    assert verdicts("--ignore", "OVF001")["b"][0] == "healthy"
+
+
+def test_no_message_counts_one_as_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with EventWriter(tmp_path / "a") as writer:
+        writer.scalar("train/loss", 1.0, 1)
+    write(tmp_path / "b")
+    for step in (100, 150, 170):
+        (tmp_path / "b" / f"checkpoint-{step}").mkdir()
+        (tmp_path / "b" / f"checkpoint-{step}" / "model.safetensors").write_bytes(b"x" * 10)
+    for arguments in (("report", tmp_path, "--full"), ("rank", tmp_path), ("rank", tmp_path, "--prune-plan")):
+        _, out, _ = run(*arguments, "--lang", "en", capsys=capsys)
+        assert not re.search(r"\b1 (checkpoints|evaluations|logged points|runs|lines|entries)\b", out), out
+
+
+def test_a_checkpoint_without_a_step_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path)
+    for name in ("checkpoint-100", "checkpoint-abc"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(b"x")
+    _, out, _ = run("rank", tmp_path, "--format", "json", capsys=capsys)
+    (entry,) = json.loads(out)
+    assert any("checkpoint-abc" in note for note in entry["ranking"]["notes"])
+    assert [c["path"] for c in entry["checkpoints"] if c["on_disk"]] == ["checkpoint-100"]

@@ -93,7 +93,7 @@ def render_plan(
         return write(("run", "step", "path", "size"), rows)
     total = sum(len(chosen) for _, chosen in plan)
     said = t(
-        N_("{count} checkpoints could be deleted; that frees {size}. Nothing was deleted."),
+        N_("Checkpoints that could be deleted: {count}; that frees {size}. Nothing was deleted."),
         count=total,
         size=size(freed),
     )

@@ -25,6 +25,7 @@ _VALUE = re.compile(
 _WEIGHTS = re.compile(r"model|weight|net|state|snapshot|best|last|gen|disc|lora", re.IGNORECASE)
 _DECIMAL = re.compile(r"[-_]?\d+\.\d+", re.ASCII)
 _HF = re.compile(r"checkpoint-(\d+)", re.ASCII)
+_NAMELESS = re.compile(r"checkpoint-.*", re.IGNORECASE)
 _FINAL = frozenset({"final_model", "final", "final_checkpoint", "best_model", "last_model"})
 
 _KERAS = (".keras", ".weights.h5", ".h5", ".hdf5")
@@ -76,8 +77,10 @@ def look(folders: Iterable[Folder], root: str) -> Beside:
             continue
         if base.lower() in _FINAL and folder.files:
             checkpoints.append(_folder(folder, root, None, "final"))
-        else:
-            checkpoints.extend(_files(folder, root))
+        elif found := list(_files(folder, root)):
+            checkpoints.extend(found)
+        elif _NAMELESS.fullmatch(base) and any(map(_kind, folder.files)):
+            checkpoints.append(_folder(folder, root, None, "hf"))  # it cannot be ranked, and that is said
         results.extend(folder.join(name) for name in folder.files if RESULTS.fullmatch(name))
         logs.extend(folder.join(name) for name in folder.files if LOGS.fullmatch(name))
         if RATINGS in folder.files:

@@ -93,7 +93,7 @@ def _collect(
     if strange or not isinstance(history, list):
         notes.append(
             ReadNote(
-                "corrupt", Text(N_("{n} entries of log_history have no step and were left out"), {"n": max(strange, 1)})
+                "corrupt", Text(N_("entries of log_history without a step, left out: {n}"), {"n": max(strange, 1)})
             )
         )
 
