@@ -5,8 +5,8 @@ How often the level of the eval loss (or, without enough evaluations, of the tra
 25 %, or three times by 15 %. For the train loss three swings of the level beyond 6 σ of its batch noise count, too.
 Noise from batch to batch is not counted, however large. A curve that has been calm for the last third of the run has
 settled, unless smaller swings go on in it: that is information, and so are swings of the eval loss alone while train
-loss falls smoothly, unless they are huge. A last climb away from a falling train loss is overfitting, a single epoch that
-leaps up is a spike. In a short log two huge swings back to where it began are enough.
+loss falls smoothly, unless they are huge. A last climb away from a falling train loss is overfitting, a single epoch
+that leaps up is a spike. In a short log two huge swings back to where it began are enough.
 
 ## Why it matters
 The steps are too large for the place the model is in, or the data come in an order. Which checkpoint is good becomes a
