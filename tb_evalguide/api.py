@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Sequence
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tb_evalguide.config import Config, load_config, validate_limits
@@ -43,13 +45,13 @@ def diagnose(
     roles: dict[str, str] | None = None,
     metric: str | None = None,
     greater_is_better: bool | None = None,
-    now: float | None = None,
+    now: float | None | EllipsisType = ...,
 ) -> Report:
     """Diagnoses a log folder, runs from `read`, a tbparse SummaryReader, or its DataFrame in long or wide form.
 
     profile, roles ({role: tag}), metric and greater_is_better win over the configuration file. now: wall time in
-    seconds against which a run's age is judged; None leaves age out. Raises errors.EvalguideError where nothing can
-    be read.
+    seconds against which a run's age is judged, the present as on the command line unless it is given; None leaves age
+    out, so that a report does not change with the day. Raises errors.EvalguideError where nothing can be read.
     """
     name, trainings, found = _trainings(logs)
     settings = config if config is not None else found
@@ -57,7 +59,8 @@ def diagnose(
         profile=profile, metric=metric, greater_is_better=greater_is_better, roles=roles
     )
     validate_limits(settings, RULES)
-    runs = [diagnosed(training, settings, now) for training in trainings]
+    moment = time.time() if isinstance(now, EllipsisType) else now
+    runs = [diagnosed(training, settings, moment) for training in trainings]
     return Report.of(name, runs, profile=settings.profile, lang=lang)
 
 

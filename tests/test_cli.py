@@ -730,3 +730,21 @@ def test_a_checkpoint_without_a_step_is_said(tmp_path: Path, capsys: pytest.Capt
     (entry,) = json.loads(out)
     assert any("checkpoint-abc" in note for note in entry["ranking"]["notes"])
     assert [c["path"] for c in entry["checkpoints"] if c["on_disk"]] == ["checkpoint-100"]
+
+
+def test_the_api_judges_the_age_of_a_run_as_the_command_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tb_evalguide as tbe
+
+    begun = time.time() - 40 * 3600
+    with EventWriter(tmp_path / "a") as writer:
+        writer.text("args/text_summary", json.dumps({"max_steps": 4000}), 0)
+        for step in range(1, 201):
+            writer.scalars({"train/loss": 2.5 * 0.995**step}, step, begun + 360 * step)
+    _, out, _ = run("report", tmp_path, "--format", "json", capsys=capsys)
+    (entry,) = json.loads(out)["runs"]
+    (report,) = tbe.diagnose(tmp_path).runs
+    assert entry["verdict"]["label"] == report.verdict.label == "stalled"
+    assert entry["status"]["state"] == report.status.state == "stalled"
+    assert tbe.diagnose(tmp_path, now=None).runs[0].status.state == "unknown"  # the same on every day
