@@ -40,7 +40,7 @@ def _wall_time_of(training: Training, step: int) -> float:
         for run in training.runs
         for series in run.series.values()
     ]
-    latest = max(times, default=0.0)
+    latest = max((time for time in times if not math.isnan(time)), default=0.0)
     return latest if latest > 0 and math.isfinite(latest) else math.inf
 
 
@@ -57,8 +57,9 @@ def _run(run: Run, step: int, until: float) -> Run:
 
 def _series(series: Series, step: int, until: float) -> Series:
     n = int(np.searchsorted(series.steps, step, side="right"))
-    seen = series.superseded_wall_times <= until
-    restarts = tuple(r for r in series.restarts if r.step <= step and r.wall_time <= until)
+    # A time that is not known (a table has none) is not after anything.
+    seen = ~(series.superseded_wall_times > until)
+    restarts = tuple(r for r in series.restarts if r.step <= step and not r.wall_time > until)
     if not restarts:
         # Before its first restart a series has overwritten nothing yet.
         seen = np.zeros(len(series.superseded_steps), bool)

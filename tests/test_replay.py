@@ -22,6 +22,7 @@ from tb_evalguide.model import (
     Training,
 )
 from tb_evalguide.replay import truncate
+from tb_evalguide.sources.merge import series_from_points
 
 STEPS = np.arange(10, 101, 10)
 TIMES = 1000.0 + STEPS
@@ -110,3 +111,12 @@ def test_without_wall_times_steps_decide() -> None:
     cut = truncate(bare, 30)
     assert cut.runs[0].series["loss"].steps.tolist() == [10, 20, 30]
     assert [file.path for file in cut.checkpoint_files] == []
+
+
+def test_a_restart_without_wall_times_is_still_seen() -> None:
+    """A resumed table: what had been written again by that step is known from the steps alone."""
+    steps = [*range(1, 101), *range(60, 121)]
+    series = series_from_points("loss", ".", steps, [3 - step / 100 for step in steps])
+    (run,) = truncate(Training(".", (Run(".", {"loss": series}),)), 110).runs
+    assert run.series["loss"].steps[-1] == 110
+    assert [r.step for r in run.series["loss"].restarts] == [60] and len(run.series["loss"].superseded_steps) == 41
