@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tb_evalguide import shape, stats
 from tb_evalguide.case import LEAST_CURVE, Case
 from tb_evalguide.checklist import checklist, signals
@@ -57,6 +59,8 @@ class Outcome:
     evidence: tuple[Evidence, ...] = ()
 
 
+# Losses near the largest number overflow on the way to infinities that the rules expect; a warning tells nobody anything.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def diagnose_training(training: Training, config: Config | None = None, now: float | None = None) -> RunReport:
     """Everything that can be said about one training. now: wall time in seconds, or None to not judge by age."""
     config = (config or Config()).for_run(training.name, *(run.name for run in training.runs))

@@ -305,3 +305,19 @@ def test_a_lone_point_of_train_loss_does_not_stand_in_for_the_evaluations():
     report = verdict(series("train_loss", [900], [0.4]), evals(decay(12, 2.0, 0.5)), profile="llm-sft")
     assert report.verdict.label == "healthy"
     assert {"first", "end"} <= report.verdict.headline.params.keys()
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e-308, 5e-324, 1e30])
+def test_losses_of_any_size_trip_no_rule(scale):
+    """The check of every rule runs to its end: a rule that falls over says "error" in the report."""
+    with np.errstate(all="ignore"):
+        values, later = decay(60) * scale, decay(12) * scale
+    accuracy = series("eval/accuracy", every(12, 50), np.full(12, 0.5))
+    report = verdict(train(values), evals(later, 50), accuracy, profile="classification")
+    assert [check.rule for check in report.checks if check.outcome == "error"] == []
+
+
+def test_an_epoch_that_is_not_a_number_trips_no_rule():
+    epochs = series("train/epoch", every(60), [0.0, *[np.nan] * 58, np.inf])
+    report = verdict(train(decay(60)), epochs)
+    assert [check.rule for check in report.checks if check.outcome == "error"] == []

@@ -42,6 +42,7 @@ class Limits:
     worse_evals: int = 6  # accuracies that must stand at 1/k where the loss lies above ln k; own choice
     worse_accuracy: float = 0.1  # of 1/k: how closely they must; own choice
     worse_classes: int = 5  # beyond it 1/k and 1/(k + 1) are too near each other to tell k; own choice
+    largest: float = 20.0  # a loss above it is that of guessing among more classes than there are; own choice
     toss: float = 0.003  # of ln 2, without accuracy or number of classes; own choice
     toss_points: int = 10  # own choice
 
@@ -57,7 +58,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if classes is None and (accuracy is None or len(accuracy) < limits.points):
         return Skip(Text(N_("neither an accuracy nor the number of classes in the log")))
     end = curve.tail(0.2, limits.points)
-    if end <= 0:
+    if not 0 < end < limits.largest:
         return ()
     k = classes if classes is not None else round(math.exp(end))
     worse = worse_than_guessing(curve, accuracy, classes, limits)

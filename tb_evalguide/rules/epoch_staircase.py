@@ -17,6 +17,7 @@ since the epoch's beginning."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,10 +42,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     assert train is not None  # needs
     epochs = [case.epochs_at(float(train.steps[0])), case.epochs_at(float(train.steps[-1]))]
     per_epoch = case.steps_per_epoch
-    if per_epoch is None or epochs[0] is None or epochs[1] is None:
+    told = [per_epoch, *epochs]
+    if not all(number is not None and math.isfinite(number) for number in told):
         return Skip(Text(N_("the log does not say where epochs end")))
-    ends = np.arange(np.floor(epochs[0]) + 1, np.ceil(epochs[1])) * per_epoch
-    ends = ends[:200]
+    assert per_epoch is not None and epochs[0] is not None and epochs[1] is not None  # as just told
+    first = math.floor(epochs[0]) + 1
+    ends = np.arange(first, min(math.ceil(epochs[1]), first + 200)) * per_epoch
     seen, drops, where = 0, [], []
     for end in ends.tolist():
         at = int(np.searchsorted(train.steps, end, side="right"))

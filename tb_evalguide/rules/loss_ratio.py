@@ -20,6 +20,7 @@ losses may simply be defined differently.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if inverse:
         ratios = 1 / ratios
     middle = float(stats.median(ratios))
+    if not math.isfinite(middle):
+        return ()  # a loss next to nothing: the ratio is beyond any number
     whole = round(middle)
     if whole < 2 or abs(middle - whole) > min(limits.tolerance * whole, limits.nearest):
         return ()
