@@ -59,7 +59,7 @@ class Outcome:
     evidence: tuple[Evidence, ...] = ()
 
 
-# Losses near the largest number overflow on the way to infinities that the rules expect; a warning tells nobody anything.
+# Losses near the largest number overflow to infinities that the rules expect: a warning would tell nobody anything.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def diagnose_training(training: Training, config: Config | None = None, now: float | None = None) -> RunReport:
     """Everything that can be said about one training. now: wall time in seconds, or None to not judge by age."""
