@@ -46,7 +46,7 @@ MIN_HEALTHY_EVALS = 6
 MIN_PLAIN_POINTS = 8  # train points, where every loss of four points or more falls; readers call such runs healthy
 PLAIN_FALL = 0.2  # of the first level, in so few points; own choice
 RISEN = 1.1  # times the first evaluation, where two or three are all there are; own choice
-LEAST_PROGRESS = 0.01  # relative drop of the loss; less is none, and "healthy" would be said by absence; own choice
+LEAST_PROGRESS = 0.025  # relative drop of the loss (as LRN003): less is none, and "healthy" would be said by absence
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
 

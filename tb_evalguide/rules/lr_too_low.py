@@ -35,6 +35,7 @@ class Limits:
     steps: int = 100  # failure-modes.md #7
     clear: float = 5.0  # σ of a point between start and end, above which no test is needed
     p: float = 0.01  # one-sided Mann–Kendall p of the fall
+    flat: float = 0.6  # of the run within half of `drop` of its end; own choice
     straight_points: int = 30  # train points …
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     points: int = 20  # train points outside the guide profile
@@ -68,7 +69,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     level = None if case.is_guide else Severity.MEDIUM
     # in fine-tuning the guide decides the label: C4b falls by 1.2 %, significant or not
     tuning = case.profile.id in ("guide", "llm-sft")
-    if abs(drop) < limits.drop and (tuning or (falls and drop >= 0)):
+    # level since early on: it does not learn slowly, it does not learn (LRN004)
+    level_early = not tuning and shape.flat_since(curve, limits.drop / 2) > limits.flat
+    if abs(drop) < limits.drop and (tuning or (falls and drop >= 0 and not level_early)):
         return [
             Evidence(
                 steps=steps, tags=(curve.tag,), numbers=numbers, confidence=0.85, severity=level, rival="underfitting"

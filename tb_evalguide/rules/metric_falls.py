@@ -65,7 +65,9 @@ def falls(case: Case, choice: RoleChoice, limits: Limits) -> Evidence | None:
         return None
     top, end = float(curve.values[best]), float(stats.median(curve.values[-max(3, len(curve) // 10) :]))
     lost = float(quality[best]) - sign * end
-    if lost < max(limits.sigmas * curve.noise, limits.relative * abs(top)) or _train_falls(case, curve, best):
+    if lost <= 0 or lost < max(limits.sigmas * curve.noise, limits.relative * abs(top)):
+        return None
+    if _train_falls(case, curve, best):
         return None
     return Evidence(
         steps=(int(curve.steps[best]), int(curve.steps[-1])),

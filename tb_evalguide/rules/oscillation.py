@@ -46,6 +46,7 @@ class Limits:
     few_points: int = 12  # … but for two huge swings that last for several points each; own choice
     regress: float = 0.8  # of the first loss: a short log's swings must lead back there; own choice
     many: int = 20  # evaluations from which on a median of three tells a swing from a single spike; own choice
+    share: float = 0.10  # of everything the level moved through: a swing that matters; own choice
     p: float = 0.01  # one-sided Mann–Kendall p of a fall all along; usual
     fall: float = 0.10  # of the first evaluation, at least; own choice
     in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
@@ -118,7 +119,9 @@ def swings_last(evals: Curve, limits: Limits) -> bool:
     """The level swings as well: evaluations that leap up for a single epoch and are back are spikes."""
     if len(evals) < limits.many:
         return True
-    return len(shape.rises(stats.running_median(evals.values, 3), limits.small)) >= 2
+    level = stats.running_median(evals.values, 3)
+    least = limits.share * float(np.ptp(level))  # factors of a loss that has come down far are next to nothing
+    return sum(r.peak_value - r.low_value >= least for r in shape.rises(level, limits.small)) >= 2
 
 
 def gains(evals: Curve, limits: Limits) -> bool:

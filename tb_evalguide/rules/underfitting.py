@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
 from tb_evalguide.rules import lr_too_low
 
 MEDIUM = Severity.MEDIUM
@@ -42,6 +42,8 @@ class Limits:
     sft_loss: float = (
         2.0  # fine-tuning outside the guide's model: only a loss this high can be underfitting; own choice
     )
+    hidden: int = 30  # points that show a drop smaller than their noise; two readers called 20 such points healthy
+    accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
     settled: int = 20  # points before which no run outside the guide is more than a warning; own choice
 
 
@@ -58,6 +60,10 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     drop = shape.progress(case)
     if math.isnan(drop):
         return Skip(Text(N_("the loss is not positive")))
+    if not case.is_guide and len(curve) < limits.hidden and shape.hidden_line(curve) is not None:
+        return Skip(Text(N_("the noise between points hides how far the loss fell")))
+    if accuracy_grows(case, limits):
+        return ()
     end = curve.tail()
     start, level = shape.ends(curve)
     evaluated = case.evals is not None and len(case.evals) >= 2
@@ -82,6 +88,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             rival="lr_too_low",
         )
     ]
+
+
+def accuracy_grows(case: Case, limits: Limits) -> bool:
+    """Accuracy on the training data rose clearly: it learns, on a loss that has little room, as a Dice loss."""
+    accuracy = case.curve(Role.TRAIN_ACCURACY)
+    if accuracy is None or len(accuracy) < 8:
+        return False
+    return accuracy.tail() - accuracy.head() > limits.accuracy * (100 if accuracy.values.max() > 1.5 else 1)
 
 
 def still_falls(curve: Curve) -> bool:
