@@ -69,7 +69,7 @@ export function App({ host, source, reportLang }: { host: Host; source: Source; 
     [rows, at, view.view, change],
   );
 
-  useKeys({ view, change, go, marked, help, setHelp });
+  useKeys({ view, change, go, marked, setHelp });
 
   // With one run there is nothing to choose from.
   const only = overview?.runs.length === 1 && status?.state === 'ready' ? overview.runs[0]!.run : null;
@@ -184,13 +184,14 @@ function useTheme(host: Host): [Theme, (theme: Theme) => void] {
   ];
 }
 
-function useKeys({ view, change, go, marked, help, setHelp }: { view: ViewState; change: (part: Partial<ViewState>) => void; go: (by: number) => void; marked: string | null; help: boolean; setHelp: (open: boolean) => void }): void {
+function useKeys({ view, change, go, marked, setHelp }: { view: ViewState; change: (part: Partial<ViewState>) => void; go: (by: number) => void; marked: string | null; setHelp: (open: boolean) => void }): void {
   // Before the next key can come: after a quick second press the first must already count.
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       const target = event.target as Element | null;
       const typing = target?.closest('input:not([type=checkbox]), textarea, select') !== null && target !== null;
-      if (event.ctrlKey || event.metaKey || event.altKey || help) return;
+      // The open dialog itself is asked: its state here is a moment late, and the next key may already be meant for the page.
+      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
       if (event.key === 'Escape') {
         if (typing) (target as HTMLElement).blur();
         else if (view.view !== 'overview') change({ view: 'overview', zoom: null });
@@ -232,5 +233,5 @@ function useKeys({ view, change, go, marked, help, setHelp }: { view: ViewState;
     };
     window.addEventListener('keydown', onKey);
     return () => window.removeEventListener('keydown', onKey);
-  }, [view, change, go, marked, help, setHelp]);
+  }, [view, change, go, marked, setHelp]);
 }
