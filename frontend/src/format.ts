@@ -17,17 +17,40 @@ export function num(value: Wire | undefined, digits = 4): string {
   if (Number.isInteger(v) && Math.abs(v) < 1e6) return int(v);
   const size = Math.abs(v);
   if (size >= 1e6 || size < 1e-3) return v.toExponential(Math.max(0, digits - 2)).replace(/\.?0+e/, 'e').replace('e+', 'e').replace('-', '−');
+  if (size >= 1000) return int(Math.round(v));
   const places = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return v.toFixed(Math.min(places, 6)).replace('-', '−');
 }
 
-/** A fixed number of decimals: for columns where the eye compares. */
+/** The same without the zeros at its end: where nothing stands below it to line up with. */
+export function short(value: Wire | undefined, digits = 4): string {
+  const text = num(value, digits);
+  return /^[−\d]+\.\d+$/.test(text) ? text.replace(/\.?0+$/, '') : text;
+}
+
+/** A fixed number of decimals: for columns where the eye compares. What would be written as nothing but zeros is not. */
 export function fixed(value: Wire | undefined, places: number): string {
   const v = wire(value);
   if (v === null) return DASH;
-  if (!Number.isFinite(v) || Math.abs(v) >= 1e5) return num(v);
-  return v.toFixed(places).replace('-', '−');
+  if (!Number.isFinite(v) || Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 0.5 * 10 ** -places)) return num(v, 3);
+  return places === 0 || Math.abs(v) < 1000 ? v.toFixed(places).replace('-', '−') : grouped(v, places);
 }
+
+const FIGURE = '\u2007'; // a space as wide as a digit
+const POINT = '\u2008'; // a space as wide as a point
+
+/** For a column of values of every size: five digits at most, two at least, and the points below one another. */
+export function aligned(value: Wire | undefined, places: number): string {
+  const v = wire(value);
+  if (v === null) return DASH;
+  const size = Math.abs(v);
+  if (!Number.isFinite(v) || size >= 1e6 || (v !== 0 && size < 10 ** (1 - places))) return num(v, 4);
+  const decimals = Math.max(0, Math.min(places, 4 - (size >= 1 ? Math.floor(Math.log10(size)) : 0)));
+  const text = decimals === 0 ? int(Math.round(v)) : size < 1000 ? v.toFixed(decimals).replace('-', '−') : grouped(v, decimals);
+  return text + (decimals === 0 && places > 0 ? POINT : '') + FIGURE.repeat(places - decimals);
+}
+
+const grouped = (v: number, places: number): string => new Intl.NumberFormat('en-US', { minimumFractionDigits: places, maximumFractionDigits: places }).format(v).replace('-', '−');
 
 /** How many decimals a column needs so that its values keep three significant digits at their usual size. */
 export function places(values: readonly (Wire | undefined)[]): number {
@@ -51,7 +74,31 @@ export function ticks(values: readonly (number | null)[]): string[] {
   if (Math.max(...gaps) > gap * 1.5) return values.map((v) => (v === null ? '' : String(Number(v.toPrecision(3))).replace('-', '−')));
   const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(gap) + 1e-9)));
   const finer = shown.some((v) => Math.abs(v * 10 ** decimals - Math.round(v * 10 ** decimals)) > 1e-6) ? decimals + 1 : decimals;
-  return values.map((v) => (v === null ? '' : v.toFixed(finer).replace('-', '−')));
+  return values.map((v) => (v === null ? '' : finer === 0 && size >= 1e4 ? int(v) : v.toFixed(finer).replace('-', '−')));
+}
+
+/** Steps on an axis: written out while they are short, in thousands or millions where the whole axis is long. */
+export function stepTicks(values: readonly (number | null)[], most: number, brief: boolean): string[] {
+  const [unit, sign] = most >= 1e6 ? [1e6, 'M'] : brief && most >= 1e4 ? [1e3, 'k'] : [1, ''];
+  return values.map((v) => (v === null || (unit === 1 && !Number.isInteger(v)) ? '' : v === 0 ? '0' : unit === 1 ? int(v) : `${Number((v / unit).toPrecision(6))}${sign}`));
+}
+
+/** Which of the places that a logarithmic axis offers get a label: tens first, then fives and twos, then the rest; never two within `gap` pixels. */
+export function logTicks(splits: readonly number[], at: (v: number) => number, gap: number): (number | null)[] {
+  const rank = (v: number): number => {
+    const mantissa = v / 10 ** Math.floor(Math.log10(v) + 1e-9);
+    const whole = Math.round(mantissa);
+    return Math.abs(mantissa - whole) > 0.001 ? Infinity : whole === 1 || whole === 10 ? 0 : whole === 5 ? 1 : whole === 2 ? 2 : 3;
+  };
+  const kept: number[] = [];
+  const chosen = new Set<number>();
+  for (const wanted of [0, 1, 2, 3])
+    for (const v of splits)
+      if (rank(v) === wanted && kept.every((o) => Math.abs(o - at(v)) >= gap)) {
+        kept.push(at(v));
+        chosen.add(v);
+      }
+  return splits.map((v) => (chosen.has(v) ? v : null));
 }
 
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
@@ -61,26 +108,28 @@ export function int(value: number | null | undefined): string {
 }
 
 export function percent(value: number | null | undefined): string {
-  return value === null || value === undefined ? DASH : `${Math.round(value * 100)} %`;
+  return value === null || value === undefined ? DASH : `${Math.round(value * 100)}%`;
 }
 
-const UNITS: Record<Lang, [string, string, string, string]> = { en: ['s', 'min', 'h', 'd'], ko: ['초', '분', '시간', '일'] };
+/** English sets a space before the unit, Korean none. */
+const UNITS: Record<Lang, [string, string, string, string, string, string]> = { en: [' s', ' min', ' h', ' d', ' mo', ' y'], ko: ['초', '분', '시간', '일', '개월', '년'] };
 
 /** A length of time with its two largest units. */
 export function duration(seconds: number | null | undefined, lang: Lang): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return DASH;
   const [s, m, h, d] = UNITS[lang];
   const size = Math.abs(seconds);
-  if (size < 1) return `${num(size, 2)} ${s}`;
-  if (size < 60) return `${Math.round(size)} ${s}`;
-  if (size < 3600) return `${Math.round(size / 60)} ${m}`;
+  if (size < 1) return `${short(size, 2)}${s}`;
+  if (size < 10) return `${short(size, 2)}${s}`;
+  if (size < 59.5) return `${Math.round(size)}${s}`;
+  if (size < 3570) return `${Math.round(size / 60)}${m}`;
   if (size < 86400) {
     const minutes = Math.round((size % 3600) / 60);
     const hours = Math.floor(size / 3600) + (minutes === 60 ? 1 : 0);
-    return minutes === 0 || minutes === 60 ? `${hours} ${h}` : `${hours} ${h} ${minutes} ${m}`;
+    return minutes === 0 || minutes === 60 ? `${hours}${h}` : `${hours}${h} ${minutes}${m}`;
   }
   const hours = Math.round((size % 86400) / 3600);
-  return hours === 0 ? `${Math.floor(size / 86400)} ${d}` : `${Math.floor(size / 86400)} ${d} ${hours} ${h}`;
+  return hours === 0 ? `${Math.floor(size / 86400)}${d}` : `${Math.floor(size / 86400)}${d} ${hours}${h}`;
 }
 
 export function bytes(size: number | null | undefined): string {
@@ -103,8 +152,22 @@ export function clock(seconds: number | null | undefined, lang: Lang): string {
   return new Intl.DateTimeFormat(LOCALE[lang], { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(seconds * 1000));
 }
 
+/** Ticks of an axis of wall times: the hour, and the day where it changes. */
+export function clockTicks(values: readonly number[], gap: number, lang: Lang): string[] {
+  const time = new Intl.DateTimeFormat(LOCALE[lang], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...(gap < 60 ? { second: '2-digit' } : {}) });
+  const day = new Intl.DateTimeFormat(LOCALE[lang], { day: 'numeric', month: 'short' });
+  return values.map((v, i) => {
+    const date = new Date(v * 1000);
+    if (gap >= 86400) return day.format(date);
+    return i > 0 && day.format(date) !== day.format(new Date(values[i - 1]! * 1000)) ? day.format(date) : time.format(date);
+  });
+}
+
 /** How long ago, in its largest unit: nobody needs the minutes of days. */
 export function age(seconds: number, lang: Lang): string {
+  const [, , , , month, year] = UNITS[lang];
+  if (seconds >= 730 * 86400) return `${Math.floor(seconds / (365.25 * 86400))}${year}`;
+  if (seconds >= 60 * 86400) return `${Math.floor(seconds / (30.44 * 86400))}${month}`;
   const size = seconds >= 86400 ? 86400 : seconds >= 3600 ? 3600 : seconds >= 60 ? 60 : 1;
   return duration(Math.floor(seconds / size) * size, lang);
 }

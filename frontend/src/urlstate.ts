@@ -16,7 +16,7 @@ export interface ViewState {
   descending: boolean;
   x: XAxis;
   y: YAxis;
-  clip: boolean;
+  clip: boolean | null; // whether outliers are cut; null: only a start that lies far off the rest
   zoom: readonly [number, number] | null; // in steps
 }
 
@@ -32,7 +32,7 @@ export const START: ViewState = {
   descending: false,
   x: 'step',
   y: 'linear',
-  clip: false,
+  clip: null,
   zoom: null,
 };
 
@@ -52,7 +52,7 @@ export function write(state: ViewState): Record<string, string> {
   if (state.descending) out['desc'] = '1';
   if (state.x !== START.x) out['x'] = state.x;
   if (state.y !== START.y) out['y'] = state.y;
-  if (state.clip) out['clip'] = '1';
+  if (state.clip !== null) out['clip'] = state.clip ? '1' : '0';
   if (state.zoom) out['zoom'] = `${state.zoom[0]}~${state.zoom[1]}`;
   return out;
 }
@@ -79,7 +79,7 @@ export function read(params: Record<string, string>): ViewState {
     descending: params['desc'] === '1',
     x: x === 'epoch' || x === 'relative' || x === 'wall' ? x : 'step',
     y: y === 'log' ? 'log' : 'linear',
-    clip: params['clip'] === '1',
+    clip: params['clip'] === '1' ? true : params['clip'] === '0' ? false : null,
     zoom: zoom.length === 2 && Number.isFinite(from) && Number.isFinite(to) && from! < to! ? [from!, to!] : null,
   };
 }

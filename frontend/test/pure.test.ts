@@ -1,11 +1,12 @@
 /** The functions without a page: numbers, address, order and filter, axes and ranges. */
 import { describe, expect, it } from 'vitest';
-import { align, axes, axisMap, clipLimit, describe as inWords, interpolate, mainPanel, nearest, smallPanels, xRange, yRange, type Line } from '../src/chart/data';
-import { age, bytes, clock, duration, fixed, int, num, places, scalar, ticks, visible, wire, withinRun } from '../src/format';
+import { align, axes, axisMap, clipLimit, crossing, describe as inWords, interpolate, mainPanel, nearest, smallPanels, spread, xRange, yRange, type Line } from '../src/chart/data';
+import { age, aligned, bytes, clock, clockTicks, duration, fixed, int, logTicks, num, places, scalar, short, stepTicks, ticks, visible, wire, withinRun } from '../src/format';
 import { readTabHash, timeSeriesAddress, writeTabHash, coloursByOrder } from '../src/host';
 import { CATALOGUE, speaker } from '../src/i18n';
 import { byUse, countLevels, hparamColumns, labelsOf, matcher, visibleRuns, windowOf } from '../src/table';
 import { read, START, write, type ViewState } from '../src/urlstate';
+import { shortNames } from '../src/views/compare';
 import { firstRemedy } from '../src/views/run';
 import { sharedWord, telling } from '../src/views/tables';
 import { EN, KO, run } from './golden';
@@ -19,6 +20,8 @@ describe('numbers', () => {
     expect(num('NaN')).toBe('NaN');
     expect(fixed(1.23456, 2)).toBe('1.23');
     expect(fixed('-Infinity', 2)).toBe('−∞');
+    expect([1234.6, 81568.2, -4197.5].map((v) => num(v))).toEqual(['1,235', '81,568', '−4,197']);
+    expect([0.001, 0.000018, 2.39, 1500, NaN].map((v) => short(v))).toEqual(['0.001', '1.8e−5', '2.39', '1,500', 'NaN']);
     expect(wire('Infinity')).toBe(Infinity);
     expect(int(1234567)).toBe('1,234,567');
     expect(bytes(0)).toBe('0 B');
@@ -27,12 +30,28 @@ describe('numbers', () => {
     expect(scalar(2e-5)).toBe('2e-5');
     expect(scalar('x'.repeat(100), 10)).toBe(`${'x'.repeat(9)}…`);
   });
+  it('never shows a value as nothing but zeros', () => {
+    expect(fixed(4.6e-5, 4)).toBe('4.6e−5');
+    expect(fixed(0, 4)).toBe('0.0000');
+    expect(aligned(1.4e-6, 4)).toBe('1.4e−6');
+    expect(aligned(3.6e-4, 4)).toBe('3.6e−4');
+  });
+  it('puts the points of a column below one another, whatever the size of its values', () => {
+    const column = [0.8713, 32.798, 680.2, -113.7905, 20741].map((v) => aligned(v, 4));
+    expect(column.map((text) => text.trimEnd())).toEqual(['0.8713', '32.798', '680.20', '−113.79', '20,741']);
+    // A figure space is as wide as a digit, a punctuation space as wide as the point.
+    expect(column.map((text) => text.replace(/^.*?([.\u2008])/, '').length)).toEqual([4, 4, 4, 4, 4]);
+  });
   it('shows times with the units that matter, in both languages', () => {
     expect(duration(0.17, 'en')).toBe('0.17 s');
     expect(duration(59, 'en')).toBe('59 s');
     expect(duration(3661, 'en')).toBe('1 h 1 min');
     expect(duration(7199, 'en')).toBe('2 h');
-    expect(duration(3 * 86400 + 7200, 'ko')).toBe('3 일 2 시간');
+    expect(duration(3 * 86400 + 7200, 'ko')).toBe('3일 2시간');
+    expect(duration(1.25, 'en')).toBe('1.3 s');
+    expect(duration(3599, 'en')).toBe('1 h');
+    expect(age(327 * 86400, 'en')).toBe('10 mo');
+    expect(age(1106 * 86400, 'ko')).toBe('3년');
     expect(duration(NaN, 'en')).toBe('–');
     expect(age(90_000, 'en')).toBe('1 d');
     expect(age(3900, 'en')).toBe('1 h');
@@ -44,6 +63,23 @@ describe('numbers', () => {
     expect(ticks([2.25, 2.5, 2.75])).toEqual(['2.25', '2.50', '2.75']);
     expect(ticks([1, 10, 100, null])).toEqual(['1', '10', '100', '']);
     expect(ticks([1e-5, 2e-5])).toEqual(['1e−5', '2e−5']);
+    expect(ticks([0, 10000, 20000])).toEqual(['0', '10,000', '20,000']);
+  });
+  it('names steps briefly where they are long', () => {
+    expect(stepTicks([0, 500, 1000], 1000, true)).toEqual(['0', '500', '1,000']);
+    expect(stepTicks([0, 100_000, 200_000], 240_000, false)).toEqual(['0', '100,000', '200,000']);
+    expect(stepTicks([0, 100_000, 200_000], 240_000, true)).toEqual(['0', '100k', '200k']);
+    expect(stepTicks([0, 2_500_000, 5_000_000], 6e6, false)).toEqual(['0', '2.5M', '5M']);
+    expect(stepTicks([0.5, 1], 1, false)).toEqual(['', '1']);
+  });
+  it('labels a logarithmic axis at whole numbers, never two on one another', () => {
+    const at = (v: number): number => -100 * Math.log10(v);
+    expect(logTicks([0.513, 0.6, 0.7, 0.8, 0.9, 1, 2, 3, 5, 10], at, 20)).toEqual([null, 0.6, null, null, null, 1, 2, null, 5, 10]);
+  });
+  it('names the day on an axis of times where it changes', () => {
+    const noon = new Date(2026, 0, 2, 12).getTime() / 1000;
+    expect(clockTicks([noon, noon + 6 * 3600, noon + 12 * 3600], 6 * 3600, 'en')).toEqual(['12:00', '18:00', '3 Jan']);
+    expect(clockTicks([noon], 30, 'en')).toEqual(['12:00:00']);
   });
   it('makes control characters and direction marks visible', () => {
     expect(visible('a\u202eb\u0007c\nd')).toBe('a⟨202E⟩b␇c␊d');
@@ -194,9 +230,35 @@ describe('curves', () => {
     const noisy = Array.from({ length: 200 }, (_, i) => 1 + 0.01 * Math.sin(i * 7));
     noisy[77] = 50;
     expect(yRange(panel(noisy), 0, 199, false, false).range[1]).toBeGreaterThan(50);
+    // By itself only a start that lies far off the rest is cut, and not where the verdict points at it.
+    const start = [900, ...new Array<number>(99).fill(1).map((v, i) => v + i / 100)];
+    expect(yRange(panel(start), 0, 99, false, null)).toMatchObject({ cut: 1 });
+    expect(yRange(panel(start), 0, 99, false, null).range[1]).toBeLessThan(3);
+    expect(yRange(panel(start), 0, 99, false, null, 0).cut).toBe(0);
+    expect(yRange(panel(start), 0, 99, false, false).cut).toBe(0);
+    expect(yRange(panel(noisy), 0, 199, false, null).cut).toBe(0);
     const cut = yRange(panel(noisy), 0, 199, false, true);
     expect(cut.range[1]).toBeLessThan(1.2);
     expect(cut.cut).toBe(1);
+  });
+  it('keeps lines that leave a zoom inside its range', () => {
+    const rising = line([0, 10, 20, 30]);
+    expect(crossing(rising, 1.5)).toBe(15);
+    expect(crossing(rising, 3)).toBe(30);
+    expect([crossing(rising, -1), crossing(rising, 4), crossing(line([1, null, 3]), 0.5)]).toEqual([null, null, null]);
+    expect(yRange({ ...panel([]), lines: [rising] }, 0.5, 2.5, false, false).range[1]).toBeGreaterThan(25);
+  });
+  it('leaves a logarithmic axis where it would tell nothing', () => {
+    expect(spread(panel([0.001, 0.001]))).toBe(false);
+    expect(spread(panel([-1, -5]))).toBe(false);
+    expect(spread(panel([0.5, 3]))).toBe(true);
+  });
+  it('shortens names to what tells them apart', () => {
+    expect(shortNames(['d020', 'd010/lightning_logs/version_0', 'd028/lightning_logs/version_0'])).toEqual(['d020', 'd010…', 'd028…']);
+    const long = (seed: number): string => `experiments_llama3-8b_lora-r64_seed${seed}_attempt-0004_with-packed-sequences`;
+    expect(shortNames([long(1337), long(1338)])).toEqual(['…seed1337…', '…seed1338…']);
+    expect(shortNames(['a'.repeat(40)])[0]!.length).toBeLessThanOrEqual(18);
+    expect(new Set(shortNames([`${'a'.repeat(20)}X${'b'.repeat(20)}`, `${'a'.repeat(20)}Y${'b'.repeat(20)}`])).size).toBe(2);
   });
   it('keeps logarithmic ranges above zero', () => {
     const { range } = yRange(panel([0, -1, 0.001, 10]), 0, 3, true, false);
@@ -242,7 +304,10 @@ describe('languages', () => {
       for (const r of report.runs) {
         expect(CATALOGUE[`level.${r.verdict.level}`]).toBeDefined();
         expect(CATALOGUE[`state.${r.status.state}`]).toBeDefined();
-        for (const f of r.findings) expect(CATALOGUE[`severity.${f.severity}`]).toBeDefined();
+        for (const f of r.findings) {
+          expect(CATALOGUE[`severity.${f.severity}`]).toBeDefined();
+          for (const name of Object.keys(f.evidence)) expect(CATALOGUE[`evidence.${name}`], name).toBeDefined();
+        }
         for (const s of r.signals) expect(CATALOGUE[`signal.${s.id}`]).toBeDefined();
         for (const i of r.checklist) expect(CATALOGUE[`phase.${i.id}`]).toBeDefined();
         for (const c of r.checks) expect(CATALOGUE[`checks.${c.outcome}`]).toBeDefined();

@@ -80,7 +80,7 @@ describe('a run', () => {
       findings: [], checks: [], judgements: [], signals: [], checklist: [], checkpoints: [], ranking: null, cost: null, best: null,
       restarts: [], notes: [], samples: [], roles: {}, sources: [], hparams: {}, curves: {},
     };
-    expect(showRun(bare).textContent).toContain('No rule found anything');
+    expect(showRun(bare).textContent).toContain('Nothing found: 0 checks passed, 0 were skipped.');
   });
   it('keeps hostile text as text', () => {
     const r = run('overfitting');

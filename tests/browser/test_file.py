@@ -48,6 +48,10 @@ def test_phone(report: Path, open_page: OpenPage) -> None:
     expect(page.locator(".verdict h1")).to_have_text("NaN or infinity")
     page.locator(".chart canvas").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    # The words of a row stand under its numbers, where nobody has to scroll for them.
+    for words in page.locator(".data.fold tbody tr:first-child .own:last-child").all():
+        box = words.bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
 
 
 def test_json_export_holds_the_report(report: Path, open_page: OpenPage) -> None:

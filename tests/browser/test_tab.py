@@ -137,7 +137,7 @@ def test_selected_runs_are_overlaid_and_compared(demo: Server, open_page: OpenPa
     frame = watched.tab(demo)
     for name in ("qwen-full-5epochs", "qwen-lora-r16", "qwen-fp16"):
         frame.get_by_label(f"Select {name}", exact=True).check()
-    expect(frame.locator(".overview .chart-title").first).to_have_text("Eval loss of the selected runs")
+    expect(frame.locator(".overview .chart-title").first).to_have_text("Eval loss")
     frame.get_by_role("button", name="Compare", exact=True).click()
     expect(frame.locator("h1")).to_have_text("Compare 3 runs")
     table = frame.locator(".compare-table")
@@ -229,10 +229,17 @@ def test_zoom_axes_and_address(demo: Server, open_page: OpenPage) -> None:
         page.wait_for_function(f"location.hash.includes('evalguide.x={axis.lower()}')")
     frame.get_by_role("button", name="Log", exact=True).click()
     page.wait_for_function("location.hash.includes('evalguide.y=log')")
-    # The crosshair shows values in all charts, also by keyboard.
+    # The crosshair shows values in all charts, also by keyboard; and no chart moves while it does.
+    rate = frame.locator(".chart.compact .readout .number").first
+    last = rate.inner_text()
+    heights = "[...document.querySelectorAll('.chart')].map(c => c.getBoundingClientRect().height)"
+    before = frame.evaluate(heights)
     frame.locator(".plot-box").first.focus()
     page.keyboard.press("ArrowRight")
-    expect(frame.locator(".chart .readout .at").nth(1)).to_be_visible()
+    expect(rate).not_to_have_text(last)
+    for _ in range(12):
+        page.keyboard.press("Shift+ArrowRight")
+        assert frame.evaluate(heights) == before
 
 
 def test_another_tab_and_back_keeps_the_view(demo: Server, open_page: OpenPage) -> None:
@@ -259,13 +266,13 @@ def test_long_curves_become_finer_when_zoomed(tmp_path: Path, start_server: Star
     asked: list[str] = []
     watched.page.on("request", lambda r: asked.append(r.url) if "api/series" in r.url else None)
     frame = watched.tab(server)
-    expect(frame.locator(".under").first).to_contain_text("of 8000 points")
+    expect(frame.locator(".under").first).to_contain_text("of 8,000 points")
     values = json.loads(get(server.api("api/report?run=long"))[2])["runs"][0]["curves"]["train_loss"]["values"]
     assert 50.0 in values, "thinning must keep the spike"
     drag(watched.page, frame, 0.45, 0.55)
     watched.page.wait_for_timeout(1500)
     assert len(asked) == 1
-    expect(frame.locator(".under").first).not_to_contain_text("of 8000 points")
+    expect(frame.locator(".under").first).not_to_contain_text("of 8,000 points")
     server.stop()
 
 
@@ -347,7 +354,7 @@ def test_new_points_appear_and_leave_the_reader_in_place(
     frame = watched.tab(server)
     open_run(frame, "grows")
     step = frame.locator(".facts dl > div", has=frame.get_by_text("Step", exact=True)).locator(".fact")
-    expect(step).to_have_text("200")
+    expect(step).to_have_text("200 / 600")
     frame.locator("#h-checks").click()
     frame.evaluate("window.scrollTo(0, 700)")
     frame.evaluate("window.reading = document.elementFromPoint(500, 8)")
@@ -356,7 +363,7 @@ def test_new_points_appear_and_leave_the_reader_in_place(
         for now in range(205, 405, 5):
             writer.scalars({"train/loss": 1.5, "train/learning_rate": 1e-4}, now)
     started = time.monotonic()
-    expect(step).to_have_text("400", timeout=15_000)
+    expect(step).to_have_text("400 / 600", timeout=15_000)
     assert time.monotonic() - started < 8.0, "the default reload interval is 5 s"
     # What was read stays where it was, whatever grew above it.
     assert abs(frame.evaluate("window.reading.getBoundingClientRect().top") - place) < 3

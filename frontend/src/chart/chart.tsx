@@ -1,10 +1,10 @@
 /** One chart: uPlot for lines, axes and zoom; our own marks drawn under and over them. */
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import { clock, duration, int, num, ticks } from '../format';
+import { clock, clockTicks, duration, int, logTicks, num, short, stepTicks, ticks } from '../format';
 import type { Say } from '../i18n';
-import type { Level } from '../types';
-import { align, describe, nearest, yRange, type AxisMap, type Line, type Panel } from './data';
+import type { Level, Wire } from '../types';
+import { align, crossing, describe, nearest, yRange, type AxisMap, type Line, type Panel } from './data';
 
 export interface Marks {
   onset: { x: number; level: Level } | null;
@@ -24,11 +24,13 @@ interface Props {
   marks: Marks;
   height: number;
   log: boolean;
-  clip: boolean;
+  clip: boolean | null;
   sync: string;
   theme: string;
   say: Say;
   compact?: boolean;
+  /** the readout has a line of its own: for many lines with long names */
+  below?: boolean;
   inks?: Record<string, string>;
 }
 
@@ -43,7 +45,8 @@ interface Scene {
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK KR", "Malgun Gothic", sans-serif';
 
 export function Chart(props: Props) {
-  const { panel, axis, range, zoom, log, clip, height, theme, say, compact = false } = props;
+  const { panel, axis, range, zoom, log, clip, height, theme, say, compact = false, below = false } = props;
+  const onset = props.marks.onset?.x ?? null;
   const box = useRef<HTMLDivElement>(null);
   const readout = useRef<HTMLSpanElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -52,7 +55,7 @@ export function Chart(props: Props) {
 
   const table = useMemo(() => align(panel.lines, log), [panel, log]);
   const window_ = zoom ?? range;
-  const { range: [low, high], cut } = useMemo(() => yRange(panel, window_[0], window_[1], log, clip), [panel, window_[0], window_[1], log, clip]);
+  const { range: [low, high], cut } = useMemo(() => yRange(panel, window_[0], window_[1], log, clip, onset), [panel, window_[0], window_[1], log, clip, onset]);
   const scene = useRef<Scene>({ panel, marks: props.marks, cut, say });
   scene.current = { panel, marks: props.marks, cut, say };
   const scales = useRef({ x: window_, y: [low, high] as [number, number] });
@@ -72,7 +75,7 @@ export function Chart(props: Props) {
       class: 'plot',
       legend: { show: false },
       ...(latest.current.inks ? { focus: { alpha: 0.25 } } : {}),
-      padding: [10, compact ? 14 : endSpace(panel.lines), 0, 0],
+      padding: [10, () => Math.max(compact ? 14 : endSpace(panel.lines), 4 + xWidth(scales.current.x, latest.current) / 2), 0, 0],
       scales: {
         x: { time: axis.kind === 'wall', range: () => scales.current.x },
         y: { distr: log ? 3 : 1, range: () => scales.current.y },
@@ -96,8 +99,10 @@ export function Chart(props: Props) {
           border: { show: true, stroke: ink('line-strong'), width: 1 },
           size: 26,
           gap: 3,
-          space: compact ? 46 : 70,
-          ...(axis.kind === 'wall' ? {} : { values: (_u: uPlot, splits: number[]) => xLabels(splits, latest.current) }),
+          // As far apart as their words need: fewer ticks are better than ticks on one another.
+          space: (_u, _axis, low, high) => (compact ? 10 : 30) + xWidth([low, high], latest.current),
+          incrs: axis.kind === 'wall' ? TIME_INCRS.filter((i) => i >= 1) : axis.kind === 'relative' ? TIME_INCRS : axis.kind === 'step' ? STEP_INCRS : EPOCH_INCRS,
+          values: (u, splits, _axis, _space, gap) => xLabels(splits, u.scales['x']?.max ?? 0, gap, latest.current),
         },
         {
           stroke: ink('muted'),
@@ -105,9 +110,10 @@ export function Chart(props: Props) {
           grid: { stroke: ink('line'), width: 1 },
           ticks: { show: false },
           // As wide as the longest label, so that the plots of a row need not give way to the widest of all.
-          size: (_u, labels) => Math.max(36, 14 + 6.4 * Math.max(0, ...(labels ?? []).map((l) => l.length))),
+          size: (_u, labels) => Math.max(compact ? 44 : 36, 14 + 6.4 * Math.max(0, ...(labels ?? []).map((l) => l.length))),
           gap: 6,
-          space: compact ? 30 : 38,
+          space: compact ? 22 : 38,
+          ...(log ? { filter: (u: uPlot, splits: number[]) => logTicks(splits, (v) => u.valToPos(v, 'y'), compact ? 18 : 22) } : {}),
           values: (_u, splits) => ticks(splits),
         },
       ],
@@ -169,9 +175,9 @@ export function Chart(props: Props) {
   };
 
   return (
-    <figure class={compact ? 'chart compact' : 'chart'}>
+    <figure class={`chart${compact ? ' compact' : ''}${below ? ' below' : ''}`}>
       <figcaption>
-        <span class="chart-title">{panel.title}</span>
+        <span class="chart-title" title={panel.title}>{panel.title}</span>
         <span class="readout" ref={readout} aria-live="off" />
       </figcaption>
       <div
@@ -244,11 +250,32 @@ function endSpace(lines: readonly Line[]): number {
   return 14 + longest * 6.2;
 }
 
-function xLabels(splits: number[], props: Props): string[] {
+const powers = (from: number, to: number, factors: readonly number[]): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => factors.map((f) => Number((f * 10 ** (from + i)).toPrecision(3)))).flat();
+
+const STEP_INCRS = [1, 2, 5, ...powers(1, 12, [1, 2, 2.5, 5])];
+const EPOCH_INCRS = powers(-4, 6, [1, 2, 5]);
+/** Seconds, minutes, hours and days that a person counts in: with others the rounded labels would lie. */
+const TIME_INCRS = [0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000, 864000, 2592000, 8640000];
+
+function xLabels(splits: number[], most: number, gap: number, props: Props): string[] {
   const { kind } = props.axis;
-  if (kind === 'relative') return splits.map((v) => duration(v, props.say.lang));
+  if (kind === 'relative') return splits.map((v) => (v === 0 ? '0' : duration(v, props.say.lang)));
+  if (kind === 'wall') return clockTicks(splits, gap, props.say.lang);
   if (kind === 'epoch') return splits.map((v) => String(Math.round(v * 1000) / 1000));
-  return splits.map((v) => (Number.isInteger(v) ? int(v) : ''));
+  return stepTicks(splits, most, props.compact === true);
+}
+
+/** About how wide the labels of an axis are, in pixels. */
+function xWidth([low, high]: readonly [number, number], props: Props): number {
+  const { kind } = props.axis;
+  const { lang } = props.say;
+  const letters = (text: string): number => [...text].reduce((n, c) => n + (c > '\u1100' ? 11 : 6.4), 0);
+  if (kind === 'wall') return letters(clockTicks([high], (high - low) / 8, lang)[0]!);
+  if (kind === 'relative') return letters(high >= 86400 ? duration(126000, lang) : high >= 3600 ? duration(high - low < 4 * 3600 ? 5400 : 36000, lang) : duration(600, lang));
+  if (kind === 'epoch') return letters(String(Math.round(high * (high - low < 5 ? 10 : 1)) / (high - low < 5 ? 10 : 1)));
+  const zoomed = high >= 1e6 && high - low < high / 4 ? 2 : 0;
+  return letters(stepTicks([Math.round(high)], high, props.compact === true)[0]!.replace(/\..*(?=[kM])/, '')) + 6.4 * zoomed;
 }
 
 function xValue(x: number, step: number, props: Props): string {
@@ -266,16 +293,29 @@ function writeReadout(u: uPlot | null, target: HTMLElement | null, props: Props)
   const parts: [string, string, string][] = [];
   const over = u.cursor.left !== undefined && u.cursor.left >= 0 && u.cursor.idx !== null && u.cursor.idx !== undefined;
   const xs = u.data[0] as number[];
-  let at: number | null = null;
+  const cursor = over ? u.posToVal(u.cursor.left!, 'x') : null;
+  const edge = (props.zoom ?? props.range)[1];
+  let at: number | null = cursor;
+  const several = props.panel.lines.filter((l) => l.named).length > 1;
+  const write = (v: number): string => (props.compact ? short(v, several ? 3 : 4) : num(v));
   props.panel.lines.forEach((line, i) => {
     if (!line.named) return;
     const column = u.data[i + 1] as (number | null | undefined)[];
-    const hover = over ? u.cursor.idxs?.[i + 1] ?? null : nearest(xs, column, Infinity, xs.length - 1);
-    if (hover === null || hover === undefined) return;
-    const value = column[hover];
-    if (value === null || value === undefined) return;
-    if (at === null) at = over ? u.posToVal(u.cursor.left!, 'x') : xs[hover]!;
-    parts.push([line.ink, props.panel.lines.filter((l) => l.named).length > 1 ? line.label : '', num(value)]);
+    let last = xs.length - 1;
+    if (cursor === null) while (last > 0 && xs[last]! > edge) last -= 1;
+    const found = cursor !== null ? u.cursor.idxs?.[i + 1] ?? null : nearest(xs, column, -Infinity, last);
+    const value = found === null || found === undefined ? undefined : column[found];
+    // Where NaN was logged nearer than any number, NaN is the value.
+    const wanted = cursor ?? edge;
+    const lost = props.panel.nonfinite.filter((m) => m.line === line.id && m.x <= edge).reduce<{ x: number; what: string } | null>((a, b) => (a && Math.abs(a.x - wanted) <= Math.abs(b.x - wanted) ? a : b), null);
+    const numeric = value !== null && value !== undefined;
+    if (lost && (!numeric || Math.abs(lost.x - wanted) < Math.abs(xs[found!]! - wanted))) {
+      parts.push([line.ink, several ? line.label : '', num(lost.what as Wire)]);
+      at ??= lost.x;
+    } else if (numeric) {
+      parts.push([line.ink, several ? line.label : '', write(value)]);
+      at ??= xs[found!]!;
+    }
   });
   const nodes: Node[] = [];
   if (at !== null && !props.compact) nodes.push(span('at', xValue(at, props.axis.back(at), props)));
@@ -286,10 +326,9 @@ function writeReadout(u: uPlot | null, target: HTMLElement | null, props: Props)
       key.style.color = props.inks?.[ink] ?? `var(--${ink}-text)`;
       item.append(key);
     }
-    item.append(span('number', value));
+    item.append(span(/[\d–]/.test(value) ? 'number' : 'number problem', value));
     nodes.push(item);
   }
-  if (at !== null && props.compact && over) nodes.unshift(span('at', int(Math.round(props.axis.back(at)))));
   target.replaceChildren(...nodes);
 }
 
@@ -402,13 +441,13 @@ function drawOver(u: uPlot, scene: Scene, ink: InkOf, compact: boolean): void {
     const right = first > left + width * 0.6;
     ctx.fillStyle = ink('bad-text');
     ctx.textAlign = right ? 'right' : 'left';
-    if (inside(first)) ctx.fillText(say('chart.nonfinite', { n: panel.nonfinite.length }), first + (right ? -9 : 9) * px, top + 20 * px);
+    if (inside(first)) word(ctx, say('chart.nonfinite', { n: int(panel.nonfinite.length) }), first + (right ? -9 : 9) * px, top + 20 * px, ink, px);
   }
 
   if (scene.cut > 0) {
     ctx.fillStyle = ink('muted');
     ctx.textAlign = 'right';
-    ctx.fillText(say('chart.cut', { n: scene.cut }), left + width - 4 * px, top + 8 * px);
+    word(ctx, say('chart.cut', { n: int(scene.cut) }), left + width - 4 * px, top + (panel.nonfinite.length > 0 ? 20 : 8) * px, ink, px);
   }
 
   if (!compact) {
@@ -418,19 +457,27 @@ function drawOver(u: uPlot, scene: Scene, ink: InkOf, compact: boolean): void {
         const right = x > left + width * 0.85;
         ctx.fillStyle = ink(`${marks.onset.level}-text`);
         ctx.textAlign = right ? 'right' : 'left';
-        if (panel.nonfinite.length === 0) ctx.fillText(say('chart.onset'), x + (right ? -5 : 5) * px, top + 8 * px);
+        if (panel.nonfinite.length === 0) word(ctx, say('chart.onset'), x + (right ? -5 : 5) * px, top + 8 * px, ink, px);
       }
     }
-    for (const restart of marks.restarts.slice(0, 12)) {
+    // Losses fall: the top is where a word is least in the way. One that would lie on another is left out.
+    const room = ctx.measureText(say('chart.restart')).width + 8 * px;
+    const onsetAt = marks.onset ? u.valToPos(marks.onset.x, 'x', true) : -Infinity;
+    let taken = -Infinity;
+    for (const restart of [...marks.restarts].sort((a, b) => a - b)) {
       const x = u.valToPos(restart, 'x', true);
-      if (!inside(x)) continue;
+      if (!inside(x) || x < taken) continue;
+      taken = x + room;
+      const right = x > left + width - room;
       ctx.fillStyle = ink('muted');
-      ctx.textAlign = x > left + width * 0.9 ? 'right' : 'left';
-      ctx.fillText(say('chart.restart'), x + (x > left + width * 0.9 ? -4 : 4) * px, top + height - 18 * px);
+      ctx.textAlign = right ? 'right' : 'left';
+      word(ctx, say('chart.restart'), x + (right ? -4 : 4) * px, top + (panel.nonfinite.length > 0 ? 34 : Math.abs(x - onsetAt) < 2 * room ? 22 : 8) * px, ink, px);
     }
+    // Where nothing was saved, hollow marks at every evaluation would say nothing that its points do not.
+    const saved = marks.checkpoints.some((c) => c.onDisk);
     for (const point of marks.checkpoints) {
       const x = u.valToPos(point.x, 'x', true);
-      if (!inside(x) || point.recommended) continue;
+      if (!saved || !inside(x) || point.recommended) continue;
       ctx.beginPath();
       ctx.moveTo(x - 3.5 * px, top + height);
       ctx.lineTo(x + 3.5 * px, top + height);
@@ -461,11 +508,12 @@ function endLabels(u: uPlot, lines: readonly Line[], ink: InkOf, starAt: number)
   const places = lines.flatMap((l) => {
     const drawn = lines.find((o) => o.id === `${l.id}.trend`) ?? l;
     if (!l.named) return [];
+    const beyond = max === undefined ? null : crossing(drawn, max);
     for (let i = drawn.x.length - 1; i >= 0; i -= 1) {
-      const y = drawn.y[i];
-      if (y === null || y === undefined || drawn.x[i]! > (max ?? Infinity)) continue;
+      const y = beyond ?? drawn.y[i];
+      if (y === null || y === undefined || (beyond === null && drawn.x[i]! > (max ?? Infinity))) continue;
       const pos = u.valToPos(y, 'y', true);
-      const end = Math.min(left + width, u.valToPos(drawn.x[i]!, 'x', true));
+      const end = beyond !== null ? left + width : Math.min(left + width, u.valToPos(drawn.x[i]!, 'x', true));
       return Number.isFinite(pos) ? [{ end, label: l.label.length > 18 ? `${l.label.slice(0, 17)}…` : l.label, ink: l.ink, y: Math.min(top + height - 6 * px, Math.max(top + 6 * px, pos)) }] : [];
     }
     return [];
@@ -483,8 +531,18 @@ function endLabels(u: uPlot, lines: readonly Line[], ink: InkOf, starAt: number)
   ctx.textAlign = 'left';
   for (const p of places) {
     ctx.fillStyle = ink(`${p.ink}-text`) === '#888888' ? ink(p.ink) : ink(`${p.ink}-text`);
-    ctx.fillText(p.label, p.end + (Math.abs(p.end - starAt) < 6 * px ? 11 : 6) * px, p.y);
+    word(ctx, p.label, p.end + (Math.abs(p.end - starAt) < 6 * px ? 11 : 6) * px, p.y, ink, px);
   }
+}
+
+/** A word that lines may run behind: with an edge in the colour of the ground. */
+function word(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, ink: InkOf, px: number): void {
+  ctx.strokeStyle = ink('surface', 0.85);
+  ctx.lineWidth = 3 * px;
+  ctx.lineJoin = 'round';
+  ctx.setLineDash([]);
+  ctx.strokeText(text, x, y);
+  ctx.fillText(text, x, y);
 }
 
 /** A word over the lines, on a ground of its own so that it can be read. */

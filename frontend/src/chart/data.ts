@@ -1,5 +1,5 @@
 /** From the report's curves to what a chart draws: axes, lines and ranges, as pure functions. */
-import { wire } from '../format';
+import { int, wire } from '../format';
 import type { Say } from '../i18n';
 import type { Curve, Num, RunReport } from '../types';
 import type { XAxis } from '../urlstate';
@@ -105,7 +105,7 @@ export interface Panel {
   lines: Line[];
   bands: { x: number; low: number; high: number }[];
   level: { value: number; label: string } | null; // horizontal line
-  nonfinite: { x: number; what: string }[];
+  nonfinite: { x: number; what: string; line: string }[];
   note: string | null;
 }
 
@@ -130,15 +130,15 @@ export function curveLines(id: string, curve: Curve, label: string, ink: Ink, ax
 
 const interpolateAll = (xs: readonly number[], ys: readonly number[], at: readonly number[]): number[] => at.map((s) => interpolate(xs, ys, s));
 
-function nonfinite(curves: readonly (Curve | undefined)[], axis: AxisMap): { x: number; what: string }[] {
-  return curves.flatMap((c) => (c ? c.nonfinite.map(([step, what]) => ({ x: axis.at(step), what })) : []));
+export function nonfinite(curves: Record<string, Curve | undefined>, axis: AxisMap): Panel['nonfinite'] {
+  return Object.entries(curves).flatMap(([line, c]) => (c ? c.nonfinite.map(([step, what]) => ({ x: axis.at(step), what, line })) : []));
 }
 
-function thinnedNote(curves: readonly (Curve | undefined)[], say: Say): string | null {
+function thinnedNote(curves: readonly (Curve | undefined)[], say: Say, finer: boolean): string | null {
   const thinned = curves.filter((c): c is Curve => c?.thinned === true);
   if (thinned.length === 0) return null;
   const most = thinned.reduce((a, b) => (b.total > a.total ? b : a));
-  return say('chart.thinned', { n: most.steps.length, total: most.total });
+  return say(finer ? 'chart.thinned' : 'chart.thinned.file', { n: int(most.steps.length), total: int(most.total) });
 }
 
 const CLIPS = ['max_grad_norm', 'gradient_clip_val', 'clip_grad', 'grad_clip', 'clip_grad_norm'];
@@ -152,7 +152,7 @@ export function clipLimit(hparams: Record<string, unknown>): number | null {
 }
 
 /** The chart of train and eval loss; without losses, of the reward, for a run that is judged by it. */
-export function mainPanel(run: RunReport, curves: Record<string, Curve>, axis: AxisMap, say: Say): Panel | null {
+export function mainPanel(run: RunReport, curves: Record<string, Curve>, axis: AxisMap, say: Say, finer = true): Panel | null {
   const train = curves['train_loss'];
   const evals = curves['eval_loss'];
   const lines = [
@@ -161,25 +161,25 @@ export function mainPanel(run: RunReport, curves: Record<string, Curve>, axis: A
   ];
   if (lines.length === 0) {
     const reward = curves['reward'];
-    return reward ? plain('reward', say('chart.reward'), reward, axis, say) : null;
+    return reward ? plain('reward', say('chart.reward'), reward, axis, say, finer) : null;
   }
   const bands = run.judgements.flatMap((j) => {
     const low = wire(j.train_loss);
     const high = wire(j.eval_loss);
     return low !== null && high !== null && Number.isFinite(low) && Number.isFinite(high) ? [{ x: axis.at(j.step), low, high }] : [];
   });
-  return { id: 'loss', title: say('chart.loss'), lines, bands, level: null, nonfinite: nonfinite([train, evals], axis), note: thinnedNote([train, evals], say) };
+  return { id: 'loss', title: say('chart.loss'), lines, bands, level: null, nonfinite: nonfinite({ train, eval: evals }, axis), note: thinnedNote([train, evals], say, finer) };
 }
 
-function plain(id: string, title: string, curve: Curve, axis: AxisMap, say: Say): Panel {
+function plain(id: string, title: string, curve: Curve, axis: AxisMap, say: Say, finer = true): Panel {
   return {
     id,
     title,
     lines: curveLines(id, curve, title, 'plain', axis, FEW_IN_SMALL),
     bands: [],
     level: null,
-    nonfinite: nonfinite([curve], axis),
-    note: thinnedNote([curve], say),
+    nonfinite: nonfinite({ [id]: curve }, axis),
+    note: thinnedNote([curve], say, finer),
   };
 }
 
@@ -213,7 +213,7 @@ export function smallPanels(run: RunReport, curves: Record<string, Curve>, axis:
           ],
           bands: [],
           level: null,
-          nonfinite: nonfinite([train, evals], axis),
+          nonfinite: nonfinite({ [`${id}.train`]: train, [`${id}.eval`]: evals }, axis),
           note: null,
         }
       : null;
@@ -225,7 +225,7 @@ export function smallPanels(run: RunReport, curves: Record<string, Curve>, axis:
   const clip = clipLimit(run.hparams);
   if (grad && clip !== null) grad.level = { value: clip, label: say('chart.clip', { value: clip }) };
   out.push(grad);
-  out.push(fromJudgements(run, 'gap', say('chart.gap'), axis));
+  out.push(fromJudgements(run, 'gap', say('fact.gap'), axis));
   out.push(pair('perplexity', say('chart.perplexity'), of('train_perplexity'), of('eval_perplexity')) ?? fromJudgements(run, 'perplexity', say('chart.perplexity'), axis));
   out.push(pair('accuracy', say('chart.accuracy'), of('train_accuracy'), of('eval_accuracy')));
   const metric = of('eval_metric');
@@ -258,17 +258,63 @@ export function xRange(panels: readonly Panel[]): [number, number] {
   return low === high ? [low - 1, high + 1] : [low, high];
 }
 
+const LINEAR_BELOW = 2; // a logarithmic axis that spans less than this factor tells nothing that a linear one does not
+
+/** Whether a panel gains from a logarithmic axis: enough of it is positive and spread out. */
+export function spread(panel: Panel): boolean {
+  let low = Infinity;
+  let high = 0;
+  for (const line of panel.lines)
+    for (const y of line.y)
+      if (y !== null && y > 0) {
+        low = Math.min(low, y);
+        high = Math.max(high, y);
+      }
+  return high / low >= LINEAR_BELOW;
+}
+
+const START = 0.03; // share of a line's points that count as its start
+const START_FEWEST = 8; // a line of fewer points has no start apart from the rest
+const START_MANY = 20; // points from which on the rest is well known
+const START_FAR = [30, 8] as const; // times the range of the rest by which a start is far off: with few points, with many
+
+/** The range without the first points, where these lie so far off that nothing else could be told apart; else null. */
+function withoutStart(panel: Panel, from: number, to: number, onset: number | null): { low: number; high: number; far: number } | null {
+  let low = Infinity;
+  let high = -Infinity;
+  let start = -Infinity;
+  let most = 0;
+  for (const line of panel.lines) {
+    const points = line.y.flatMap((y, i) => (y !== null && Number.isFinite(y) && line.x[i]! >= from && line.x[i]! <= to ? [[line.x[i]!, y] as const] : []));
+    most = Math.max(most, points.length);
+    const first = points.length < START_FEWEST ? 0 : Math.ceil(points.length * START);
+    if (first > 0) start = Math.max(start, points[first - 1]![0]);
+    for (const [, y] of points.slice(first)) {
+      low = Math.min(low, y);
+      high = Math.max(high, y);
+    }
+  }
+  // What the verdict points at stays in sight.
+  return low < high && !(onset !== null && onset <= start) ? { low, high, far: START_FAR[most < START_MANY ? 0 : 1] } : null;
+}
+
 const CUT = 0.02; // share left out at each end when outliers are cut
 const CUT_MARGIN = 0.25; // of the kept range, so that ordinary noise is never cut
 
-/** The vertical range for what is in sight. `cut` counts the points that fall outside when outliers are cut. */
-export function yRange(panel: Panel, from: number, to: number, log: boolean, clip: boolean): { range: [number, number]; cut: number } {
+/** The vertical range for what is in sight. `cut` counts the points that fall outside when outliers are cut; `clip` null cuts only a far start. */
+export function yRange(panel: Panel, from: number, to: number, log: boolean, clip: boolean | null, onset: number | null = null): { range: [number, number]; cut: number } {
   const values: number[] = [];
-  for (const line of panel.lines)
+  const take = (y: Num | undefined): void => {
+    if (y !== null && y !== undefined && Number.isFinite(y) && (!log || y > 0)) values.push(y);
+  };
+  for (const line of panel.lines) {
     line.x.forEach((x, i) => {
-      const y = line.y[i];
-      if (x >= from && x <= to && y !== null && y !== undefined && Number.isFinite(y) && (!log || y > 0)) values.push(y);
+      if (x >= from && x <= to) take(line.y[i]);
     });
+    // Lines that go on past the edges of a zoom must not leave through the top.
+    take(crossing(line, from));
+    take(crossing(line, to));
+  }
   if (panel.level && values.length > 0 && (!log || panel.level.value > 0)) values.push(panel.level.value);
   if (values.length === 0) return { range: log ? [0.1, 10] : [0, 1], cut: 0 };
   values.sort((a, b) => a - b);
@@ -281,15 +327,37 @@ export function yRange(panel: Panel, from: number, to: number, log: boolean, cli
     const margin = (q - p) * CUT_MARGIN;
     low = Math.max(low, p - margin);
     high = Math.min(high, q + margin);
-    cut = values.filter((v) => v < low || v > high).length;
+    cut = outside(panel, from, to, low, high);
+  }
+  const rest = clip === null && !log ? withoutStart(panel, from, to, onset) : null;
+  if (rest) {
+    const size = rest.high - rest.low;
+    if (high - rest.low > rest.far * size) high = rest.high + size * CUT_MARGIN;
+    if (rest.high - low > rest.far * size) low = rest.low - size * CUT_MARGIN;
+    cut = outside(panel, from, to, low, high);
   }
   if (log) {
     const ratio = Math.max(high / low, 1.01) ** 0.06;
-    return { range: [low / ratio, high * ratio], cut };
+    return { range: [low / ratio, high * ratio * (panel.nonfinite.length > 0 ? ratio : 1)], cut };
   }
   const pad = (high - low) * 0.06 || Math.abs(high) * 0.05 || 0.5;
   const bottom = low >= 0 && low - pad < 0 ? 0 : low - pad;
-  return { range: [bottom, high + pad], cut };
+  // The crosses of NaN need a strip of their own at the top.
+  return { range: [bottom, high + (panel.nonfinite.length > 0 ? 2 : 1) * pad], cut };
+}
+
+const outside = (panel: Panel, from: number, to: number, low: number, high: number): number =>
+  panel.lines.filter((l) => l.named).reduce((n, l) => n + l.y.filter((y, i) => y !== null && l.x[i]! >= from && l.x[i]! <= to && (y < low || y > high)).length, 0);
+
+/** Where a line crosses a vertical, between two of its points; null outside it and at a gap. */
+export function crossing(line: Pick<Line, 'x' | 'y'>, at: number): Num {
+  for (let i = 1; i < line.x.length; i += 1) {
+    if (line.x[i]! < at) continue;
+    const [x0, x1, y0, y1] = [line.x[i - 1]!, line.x[i]!, line.y[i - 1], line.y[i]];
+    if (x0 >= at || y0 === null || y0 === undefined || y1 === null || y1 === undefined) return null;
+    return y0 + ((at - x0) / (x1 - x0)) * (y1 - y0);
+  }
+  return null;
 }
 
 /** One table for uPlot: all x values in order; undefined where a line has no point, null where its point is not finite. */

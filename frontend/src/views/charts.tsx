@@ -1,6 +1,6 @@
 /** The charts of a run: the main one, the small ones under it, and the controls they share. */
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { axes, axisMap, mainPanel, smallPanels, xRange } from '../chart/data';
+import { axes, axisMap, mainPanel, smallPanels, spread, xRange, yRange, type Panel } from '../chart/data';
 import { Chart, type Marks, NO_MARKS } from '../chart/chart';
 import type { Say } from '../i18n';
 import type { Source } from '../source';
@@ -52,7 +52,7 @@ export function Charts({ run, view, change, focus, source, theme, say }: Props) 
   const kinds = useMemo(() => axes(Object.values(whole)), [whole]);
   const kind: XAxis = kinds.includes(view.x) ? view.x : 'step';
   const axis = useMemo(() => axisMap(Object.values(whole), kind), [whole, kind]);
-  const main = useMemo(() => mainPanel(run, curves, axis, say), [run, curves, axis, say]);
+  const main = useMemo(() => mainPanel(run, curves, axis, say, source.live), [run, curves, axis, say, source.live]);
   const small = useMemo(() => smallPanels(run, curves, axis, say, main), [run, curves, axis, say, main]);
   // The range is that of the whole run, also while finer curves of a part are shown.
   const range = useMemo(() => {
@@ -71,6 +71,14 @@ export function Charts({ run, view, change, focus, source, theme, say }: Props) 
     [run, axis, focus],
   );
   const smallMarks = useMemo<Marks>(() => ({ ...NO_MARKS, onset: marks.onset, restarts: marks.restarts, focus: marks.focus }), [marks]);
+
+  const log = (panel: Panel): boolean => view.y === 'log' && panel.id !== 'gap' && spread(panel);
+  const window_ = view.zoom ? ([axis.at(view.zoom[0]), axis.at(view.zoom[1])] as const) : range;
+  // The box shows whether anything is cut: by the reader's choice, or because the start lies too far off.
+  const cuts = useMemo(
+    () => view.clip ?? [...(main ? [main] : []), ...small].some((p) => yRange(p, window_[0], window_[1], log(p), null, marks.onset?.x ?? null).cut > 0),
+    [view.clip, view.y, main, small, window_[0], window_[1], marks.onset],
+  );
 
   if (!main && small.length === 0) return <p class="muted">{say('chart.none')}</p>;
 
@@ -95,7 +103,7 @@ export function Charts({ run, view, change, focus, source, theme, say }: Props) 
         {kinds.length > 1 && <Choice<XAxis> name={say('chart.x')} value={kind} options={kinds.map((k) => ({ value: k, text: say(`x.${k}`) }))} onChange={(x) => change({ x })} />}
         <Choice<YAxis> name={say('chart.y')} value={view.y} options={[{ value: 'linear', text: say('y.linear') }, { value: 'log', text: say('y.log') }]} onChange={(y) => change({ y })} />
         <label class="tick">
-          <input type="checkbox" checked={view.clip} onChange={(e) => change({ clip: e.currentTarget.checked })} /> {say('chart.fit')}
+          <input type="checkbox" checked={cuts} onChange={(e) => change({ clip: e.currentTarget.checked })} /> {say('chart.fit')}
         </label>
         <span class="spring" />
         <span class="choice">
@@ -110,12 +118,12 @@ export function Charts({ run, view, change, focus, source, theme, say }: Props) 
           </button>
         </span>
       </div>
-      {main && <Chart {...shared} panel={main} marks={marks} height={300} log={view.y === 'log'} clip={view.clip} />}
+      {main && <Chart {...shared} panel={main} marks={marks} height={300} log={log(main)} clip={view.clip} />}
       {main?.note && <p class="muted under">{main.note}</p>}
       {small.length > 0 && (
-        <div class="small-charts">
+        <div class="small-charts" style={{ '--columns': small.length <= 4 ? small.length : small.length % 4 === 1 || small.length === 6 ? 3 : 4 }}>
           {small.map((panel) => (
-            <Chart key={panel.id} {...shared} panel={panel} marks={smallMarks} height={120} log={view.y === 'log' && panel.id !== 'gap'} clip={view.clip} compact />
+            <Chart key={panel.id} {...shared} panel={panel} marks={smallMarks} height={120} log={log(panel)} clip={view.clip} compact />
           ))}
         </div>
       )}

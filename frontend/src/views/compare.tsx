@@ -1,9 +1,9 @@
 /** Two to ten runs side by side: their curves in one chart, their verdicts and numbers in one table. */
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { axes, axisMap, curveLines, xRange, type Panel } from '../chart/data';
+import { axes, axisMap, curveLines, nonfinite, spread, xRange, yRange, type Panel } from '../chart/data';
 import { Chart, NO_MARKS } from '../chart/chart';
-import { duration, fixed, int, num, percent, places, scalar, wire } from '../format';
+import { duration, fixed, int, percent, places, scalar, wire } from '../format';
 import type { Say } from '../i18n';
 import { byUse } from '../table';
 import type { Curve, RunReport } from '../types';
@@ -30,18 +30,40 @@ export function inksOf(count: number, theme: string): Record<string, string> {
 }
 
 function overlayPanel(runs: readonly RunReport[], role: string, title: string, kind: XAxis): Panel | null {
+  const names = shortNames(runs.map((r) => r.run));
+  const lost: Panel['nonfinite'] = [];
   const lines = runs.flatMap((run, i) => {
     const curve = run.curves?.[role];
     if (!curve || curve.steps.length === 0) return [];
     // Each run has its own clock: relative time starts at its own first event.
-    return curveLines(`${i}`, curve, shortName(run.run), `run${i}`, axisMap(Object.values(run.curves ?? {}), kind));
+    const axis = axisMap(Object.values(run.curves ?? {}), kind);
+    lost.push(...nonfinite({ [`${i}`]: curve }, axis));
+    return curveLines(`${i}`, curve, names[i]!, `run${i}`, axis);
   });
-  return lines.length === 0 ? null : { id: `overlay.${role}`, title, lines, bands: [], level: null, nonfinite: [], note: null };
+  return lines.length === 0 ? null : { id: `overlay.${role}`, title, lines, bands: [], level: null, nonfinite: lost, note: null };
 }
 
-/** The end of a long path tells runs apart better than its beginning. */
-function shortName(name: string): string {
-  return name.length <= 18 ? name : `…${name.slice(-17)}`;
+const LONG = 18; // characters of a name that fit beside a line
+
+/** Names that tell runs apart in little room: what long ones share at both ends is left out, then their middle. */
+export function shortNames(names: readonly string[]): string[] {
+  const long = names.filter((n) => n.length > LONG).map((n) => n.split(/(?<=[/_\-. ])/));
+  let head = 0;
+  let tail = 0;
+  if (long.length > 1) {
+    const least = Math.min(...long.map((n) => n.length)) - 1;
+    while (head < least && long.every((n) => n[head] === long[0]![head])) head += 1;
+    while (tail < least - head && long.every((n) => n[n.length - 1 - tail] === long[0]![long[0]!.length - 1 - tail])) tail += 1;
+  }
+  const out = names.map((name) => {
+    if (name.length <= LONG) return name;
+    const words = name.split(/(?<=[/_\-. ])/);
+    const core = words.slice(head, words.length - tail).join('').replace(/[/_\-. ]$/, '');
+    const text = `${head > 0 ? '…' : ''}${core}${tail > 0 ? '…' : ''}`;
+    return text.length <= LONG ? text : `${core.slice(0, 8)}…${core.slice(-9)}`;
+  });
+  // Two that came out alike get their places in the list.
+  return out.map((name, i) => (out.indexOf(name) === out.lastIndexOf(name) ? name : `${i + 1} ${name.slice(0, LONG - 3)}`));
 }
 
 export function Overlay({ runs, view, change, theme, say }: Props) {
@@ -56,6 +78,7 @@ export function Overlay({ runs, view, change, theme, say }: Props) {
   const axis = useMemo(() => ({ ...axisMap([], 'step'), kind }), [kind]);
   if (!panel) return <p class="muted">{say('chart.none')}</p>;
   const range = xRange([panel, ...(train ? [train] : [])]);
+  const log = (p: Panel): boolean => view.y === 'log' && spread(p);
   const zoom = view.zoom && kind === 'step' ? ([view.zoom[0], view.zoom[1]] as [number, number]) : null;
   const shared = {
     axis,
@@ -63,28 +86,29 @@ export function Overlay({ runs, view, change, theme, say }: Props) {
     zoom,
     onZoom: (z: [number, number] | null) => change({ zoom: z && kind === 'step' ? z : null }),
     marks: NO_MARKS,
-    log: view.y === 'log',
     clip: view.clip,
     sync: 'evalguide.overlay',
     theme,
     say,
     inks,
   };
+  const cuts = view.clip ?? [panel, ...(train ? [train] : [])].some((p) => yRange(p, ...(zoom ?? range), log(p), null).cut > 0);
+  const below = runs.length > 3;
   return (
     <div class="charts">
       <div class="toolbar" role="toolbar" aria-label={panel.title}>
         {kinds.length > 1 && <Choice<XAxis> name={say('chart.x')} value={kind} options={kinds.map((k) => ({ value: k, text: say(`x.${k}`) }))} onChange={(x) => change({ x, zoom: null })} />}
         <Choice<YAxis> name={say('chart.y')} value={view.y} options={[{ value: 'linear', text: say('y.linear') }, { value: 'log', text: say('y.log') }]} onChange={(y) => change({ y })} />
         <label class="tick">
-          <input type="checkbox" checked={view.clip} onChange={(e) => change({ clip: e.currentTarget.checked })} /> {say('chart.fit')}
+          <input type="checkbox" checked={cuts} onChange={(e) => change({ clip: e.currentTarget.checked })} /> {say('chart.fit')}
         </label>
         <span class="spring" />
         <button type="button" class="quiet" disabled={!zoom} onClick={() => change({ zoom: null })}>
           {say('chart.reset')}
         </button>
       </div>
-      <Chart {...shared} panel={panel} height={280} />
-      {train && <Chart {...shared} panel={train} height={180} />}
+      <Chart {...shared} panel={panel} log={log(panel)} below={below} height={280} />
+      {train && <Chart {...shared} panel={train} log={log(train)} below={below} height={180} />}
     </div>
   );
 }
@@ -206,7 +230,7 @@ function tableRows(runs: readonly RunReport[], say: Say): Row[] {
     { key: 'state', name: say('fact.state'), cells: runs.map((r) => say.known('state', r.status.state)) },
     { key: 'last', name: say('fact.step'), cells: runs.map((r) => int(r.status.last_step)) },
     { key: 'time', name: say('fact.time'), cells: runs.map((r) => duration(r.cost?.active_seconds ?? r.cost?.wall_seconds, say.lang)) },
-    { key: 'per_step', name: say('fact.per_step'), cells: runs.map((r) => (r.cost?.seconds_per_step == null ? '–' : `${num(r.cost.seconds_per_step, 3)} s`)) },
+    { key: 'per_step', name: say('fact.per_step'), cells: runs.map((r) => (r.cost?.seconds_per_step == null ? '–' : duration(r.cost.seconds_per_step, say.lang))) },
     { key: 'profile', name: say('fact.profile'), cells: runs.map((r) => r.profile.id) },
   );
   return rows;

@@ -1,5 +1,5 @@
 /** One finding: what was seen, in numbers, what to do, and when the rule is wrong. */
-import { int, num, percent, scalar } from '../format';
+import { int, percent, scalar, short } from '../format';
 import type { Say } from '../i18n';
 import type { Finding, Level, Remedy, RuleDoc } from '../types';
 import { LevelMark, Name, Snippet } from './parts';
@@ -65,13 +65,13 @@ export function FindingCard({ finding, doc, say, onShow, shown }: { finding: Fin
         </div>
         {evidence.map(([name, value]) => (
           <div key={name}>
-            <dt>{name.replace(/_/g, ' ')}</dt>
-            <dd>{num(value, 3)}</dd>
+            <dt>{say.known('evidence', name)}</dt>
+            <dd>{short(value, 3)}</dd>
           </div>
         ))}
         {finding.tags.length > 0 && (
           <div class="wide">
-            <dt>tag</dt>
+            <dt>{say('finding.tag')}</dt>
             <dd>
               {[...new Set(finding.tags)].slice(0, 3).map((tag, i) => (
                 <span key={tag}>

@@ -132,7 +132,7 @@ export function Nothing({ status, connection, say }: { status: ServerStatus | nu
         <LevelMark level="unknown" say={say} size={28} />
         <h1>{say('empty.title')}</h1>
         <p>{say('empty.text')}</p>
-        <p class="muted">{say('empty.hint')}</p>
+        <p class="muted lines">{say('empty.hint').replace(/ · /g, '\n')}</p>
       </main>
     );
   const progress = status?.progress;

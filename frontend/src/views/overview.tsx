@@ -1,7 +1,7 @@
 /** All runs, worst first: a table that stays quick at a thousand rows, with filter, order and selection. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { age, fixed, int, percent, places, scalar } from '../format';
+import { age, aligned, int, percent, places, scalar } from '../format';
 import type { Say } from '../i18n';
 import { LEVELS, countLevels, hparamColumns, labelsOf, matcher, visibleRuns, windowOf } from '../table';
 import type { Level, Report, RunSummary } from '../types';
@@ -112,17 +112,22 @@ function useColumns(report: Report, change: Props['change'], colours: Props['col
         cell: (r) => {
           const colour = r.tb_runs.map((t) => colours.get(t)).find(Boolean);
           return (
-            <button type="button" class="open" onClick={() => change({ view: 'run', run: r.run, zoom: null })}>
+            <span class="run-cell">
+              <button type="button" class="open" onClick={() => change({ view: 'run', run: r.run, zoom: null })}>
               {colour && <span class="dot" style={{ background: colour }} />}
               <Name>{r.run}</Name>
-            </button>
+              </button>
+              <span class="why-row" aria-hidden="true">
+                {r.verdict.headline}
+              </span>
+            </span>
           );
         },
       },
-      { key: 'confidence', title: say('col.confidence'), cls: 'c-num r', sortable: true, cell: (r) => percent(r.verdict.confidence) },
+      { key: 'confidence', title: say('col.confidence'), cls: 'c-num c-sure r', sortable: true, cell: (r) => percent(r.verdict.confidence) },
       { key: 'curve', title: say('col.curve'), cls: 'c-curve', sortable: false, cell: (r) => <Sparkline train={r.sparkline.train} evals={r.sparkline.eval} /> },
-      { key: 'best', title: say('col.best'), cls: 'c-num r', sortable: true, cell: (r) => <span title={r.best?.metric ?? ''}>{fixed(r.best?.value, best)}</span> },
-      { key: 'best_step', title: say('col.best_step'), cls: 'c-num r', sortable: true, cell: (r) => int(r.best?.step) },
+      { key: 'best', title: say('col.best'), cls: 'c-num r', sortable: true, cell: (r) => <span title={r.best?.metric ?? ''}>{aligned(r.best?.value, best)}</span> },
+      { key: 'best_step', title: say('col.best_step'), cls: 'c-num c-step r', sortable: true, cell: (r) => int(r.best?.step) },
       { key: 'signals', title: say('col.signals'), cls: 'c-signals', sortable: true, cell: (r) => <SignalGrid signals={r.signals} say={say} /> },
     ];
     if (some((r) => r.status.progress !== null || r.status.state === 'running'))
@@ -138,7 +143,7 @@ function useColumns(report: Report, change: Props['change'], colours: Props['col
                 <span style={{ width: `${Math.round(Math.min(1, Math.max(0, r.status.progress)) * 100)}%` }} />
               </span>
             )}
-            <span class="muted">{r.status.state === 'running' && r.status.progress !== null ? percent(r.status.progress) : say.known('state', r.status.state)}</span>
+            <span class="muted">{r.status.state === 'unknown' && r.status.progress === null ? '–' : r.status.state === 'running' && r.status.progress !== null ? percent(r.status.progress) : say.known('state', r.status.state)}</span>
           </span>
         ),
       });

@@ -1,6 +1,6 @@
 /** One run: the verdict in a sentence, what to do first, the curves, and everything that speaks for and against it. */
 import { useMemo, useState } from 'preact/hooks';
-import { age, duration, int, num, percent, withinRun } from '../format';
+import { age, duration, int, num, percent, short, visible, withinRun } from '../format';
 import type { Host } from '../host';
 import type { Say } from '../i18n';
 import type { Source } from '../source';
@@ -66,7 +66,7 @@ function Facts({ run, say }: { run: RunReport; say: Say }) {
   const { best, status, cost } = run;
   const facts: [string, string, string][] = [];
   if (best && best.value !== null) {
-    facts.push([say('fact.best', { metric: best.metric ?? '' }), num(best.value), [best.step !== null ? `${say('x.step')} ${int(best.step)}` : '', best.last_value !== null ? say('fact.last', { value: num(best.last_value) }) : ''].filter(Boolean).join(' · ')]);
+    facts.push([say('fact.best.short'), num(best.value), [visible(best.metric ?? '').slice(0, 120), best.step !== null ? say('findings.step', { from: int(best.step) }) : '', best.last_value !== null && best.last_value !== best.value ? say('fact.last', { value: num(best.last_value) }) : ''].filter(Boolean).join(' · ')]);
     if (best.gap !== null) facts.push([say('fact.gap'), num(best.gap, 3), '']);
     if (best.perplexity !== null) facts.push([say('fact.perplexity'), num(best.perplexity, 3), '']);
   }
@@ -74,8 +74,8 @@ function Facts({ run, say }: { run: RunReport; say: Say }) {
   if (chosen) facts.push([say('checkpoints.use'), `★ ${chosen.path !== null ? withinRun(chosen.path, run.run) : `${say('x.step')} ${int(chosen.step)}`}`, chosen.on_disk ? '' : say('checkpoints.not_on_disk')]);
   facts.push([
     say('fact.step'),
-    int(status.last_step),
-    [status.planned_steps !== null ? `/ ${int(status.planned_steps)}` : '', status.epoch !== null ? `${say('fact.epoch')} ${num(status.epoch, 3)}` : ''].filter(Boolean).join(' · '),
+    `${int(status.last_step)}${status.planned_steps !== null ? ` / ${int(status.planned_steps)}` : ''}`,
+    status.epoch !== null ? `${say('fact.epoch')} ${short(status.epoch, 3)}` : '',
   ]);
   facts.push([say('fact.state'), say.known('state', status.state), status.remaining_seconds !== null && status.state === 'running' ? say('fact.remaining', { time: duration(status.remaining_seconds, say.lang) }) : status.reason]);
   if (cost) {
@@ -86,11 +86,11 @@ function Facts({ run, say }: { run: RunReport; say: Say }) {
     if (cost.seconds_per_epoch !== null) facts.push([say('fact.per_epoch'), duration(cost.seconds_per_epoch, say.lang), '']);
     if (cost.seconds_per_step !== null) facts.push([say('fact.per_step'), duration(cost.seconds_per_step, say.lang), '']);
     if (cost.eval_share !== null && cost.eval_share > 0.01) facts.push([say('fact.eval_share'), percent(cost.eval_share), '']);
-    if (cost.slowdown !== null && cost.slowdown > 1.1) facts.push([say('fact.slowdown'), `×${num(cost.slowdown, 2)}`, '']);
+    if (cost.slowdown !== null && cost.slowdown > 1.1) facts.push([say('fact.slowdown'), `×${short(cost.slowdown, 2)}`, '']);
   }
   if (run.restarts.length > 0) facts.push([say('fact.restarts'), int(run.restarts.length), '']);
   facts.push([say('fact.profile'), run.profile.id, run.profile.reason]);
-  if (run.framework) facts.push([say('fact.framework'), run.framework, '']);
+  if (run.framework) facts.push([say('fact.framework'), say.known('framework', run.framework), '']);
   return (
     <section class="block facts" aria-label={say('facts')}>
       <dl>
@@ -99,7 +99,7 @@ function Facts({ run, say }: { run: RunReport; say: Say }) {
             <dt>{name}</dt>
             <dd>
               <span class="fact">{value}</span>
-              {note && <span class="muted"> {note}</span>}
+              {note && <span class={note.length > 18 ? 'muted long' : 'muted'}> {note}</span>}
             </dd>
           </div>
         ))}
@@ -167,7 +167,7 @@ export function RunView({ run, report, view, change, source, host, theme, say }:
             )}
           </section>
           <Section id="findings" title={say('findings')}>
-            {run.findings.length === 0 && <p class="muted">{say('findings.none')}</p>}
+            {run.findings.length === 0 && <p class="muted">{say('findings.none', { passed: run.checks.filter((c) => c.outcome === 'passed').length, skipped: run.checks.filter((c) => c.outcome === 'skipped').length })}</p>}
             {run.findings.map((finding, i) => {
               const id = finding.id ?? `${finding.rule}.${i}`;
               return <FindingCard key={id} finding={finding} doc={report.rules?.[finding.rule]} say={say} onShow={hasCurves ? show(id) : null} shown={focus?.id === id} />;

@@ -17,6 +17,8 @@ export function Checkpoints({ run, say }: { run: RunReport; say: Say }) {
   const value = places(run.checkpoints.map((c) => c.value));
   const gap = Math.min(value, 4);
   const quality = sharedWord(run.checkpoints.map((c) => c.quality));
+  const numbers = run.checkpoints.flatMap((c) => (quality && c.quality !== null ? [Number(c.quality.slice(quality.length + 1))] : []));
+  const qualityPlaces = numbers.length > 0 && numbers.every(Number.isFinite) ? Math.min(4, places(numbers)) : null;
   const has = (key: 'gap' | 'perplexity' | 'quality'): boolean => run.checkpoints.some((c) => c[key] !== null && c[key] !== undefined);
   const facts = [
     ranking?.best_evaluated !== null && ranking?.best_evaluated !== undefined ? say('checkpoints.evaluated', { step: int(ranking.best_evaluated) }) : '',
@@ -26,10 +28,11 @@ export function Checkpoints({ run, say }: { run: RunReport; say: Say }) {
   return (
     <Section id="checkpoints" title={say('checkpoints')} aside={<span class="muted">{facts.join(' · ')}</span>}>
       {run.checkpoints.length === 0 ? (
-        <p class="muted">{say('checkpoints.none')}</p>
+        // The report's own note says it better, where there is one.
+        (ranking?.notes ?? []).length === 0 && <p class="muted">{say('checkpoints.none')}</p>
       ) : (
         <div class="scroll" tabIndex={0} role="group" aria-label={say('checkpoints')}>
-          <table class="data">
+          <table class="data fold" style={{ '--columns': 3 + Number(has('gap')) + Number(has('perplexity')) + Number(has('quality')) }}>
             <thead>
               <tr>
                 <th class="r">{say('checkpoints.rank')}</th>
@@ -40,8 +43,8 @@ export function Checkpoints({ run, say }: { run: RunReport; say: Say }) {
                 {has('gap') && <th class="r">{say('checkpoints.gap')}</th>}
                 {has('perplexity') && <th class="r">{say('checkpoints.perplexity')}</th>}
                 {has('quality') && <th class={quality ? 'r' : ''}>{quality ? <Name limit={40}>{quality}</Name> : say('checkpoints.quality')}</th>}
-                <th>{say('checkpoints.disk')}</th>
-                <th>{say('checkpoints.reason')}</th>
+                <th class="own">{say('checkpoints.disk')}</th>
+                <th class="own fill">{say('checkpoints.reason')}</th>
               </tr>
             </thead>
             <tbody>
@@ -66,12 +69,12 @@ export function Checkpoints({ run, say }: { run: RunReport; say: Say }) {
                   </td>
                   {has('gap') && <td class="r">{fixed(c.gap, gap)}</td>}
                   {has('perplexity') && <td class="r">{fixed(c.perplexity, 2)}</td>}
-                  {has('quality') && <td class={quality ? 'r' : ''}>{c.quality === null ? '–' : c.quality.slice(quality ? quality.length + 1 : 0)}</td>}
-                  <td class="path">
+                  {has('quality') && <td class={quality ? 'r' : ''}>{c.quality === null ? '–' : quality && qualityPlaces !== null ? fixed(Number(c.quality.slice(quality.length + 1)), qualityPlaces) : c.quality.slice(quality ? quality.length + 1 : 0)}</td>}
+                  <td class="path own">
                     {c.path ? <Name limit={120}>{withinRun(c.path, run.run)}</Name> : <span class="muted">{say('checkpoints.not_on_disk')}</span>}
                     {c.size ? <span class="muted"> {bytes(c.size)}</span> : null}
                   </td>
-                  <td class="reason">{c.reason}</td>
+                  <td class="reason own">{c.reason}</td>
                 </tr>
               ))}
             </tbody>
@@ -106,6 +109,7 @@ export function Judgements({ run, say }: { run: RunReport; say: Say }) {
   const rows = useMemo(() => (open ? run.judgements : telling(run.judgements, FEW_JUDGEMENTS)), [run, open]);
   const loss = Math.min(4, places(run.judgements.flatMap((j) => [j.train_loss, j.eval_loss])));
   const has = (key: 'eval_loss' | 'gap' | 'perplexity'): boolean => run.judgements.some((j) => j[key] !== null);
+  if (run.judgements.length === 0) return null;
   return (
     <Section
       id="judgements"
@@ -118,40 +122,36 @@ export function Judgements({ run, say }: { run: RunReport; say: Say }) {
         ) : null
       }
     >
-      {run.judgements.length === 0 ? (
-        <p class="muted">{say('judgements.none')}</p>
-      ) : (
-        <div class="scroll" tabIndex={0} role="group" aria-label={say('judgements')}>
-          <table class="data">
-            <thead>
-              <tr>
-                <th class="r">{say('judgements.step')}</th>
-                <th class="r">{say('judgements.train')}</th>
-                {has('eval_loss') && <th class="r">{say('judgements.eval')}</th>}
-                {has('gap') && <th class="r">{say('judgements.gap')}</th>}
-                {has('perplexity') && <th class="r">{say('judgements.perplexity')}</th>}
-                <th>{say('judgements.reason')}</th>
+      <div class="scroll" tabIndex={0} role="group" aria-label={say('judgements')}>
+        <table class="data fold" style={{ '--columns': 2 + Number(has('eval_loss')) + Number(has('gap')) + Number(has('perplexity')) }}>
+          <thead>
+            <tr>
+              <th class="r">{say('judgements.step')}</th>
+              <th class="r">{say('judgements.train')}</th>
+              {has('eval_loss') && <th class="r">{say('judgements.eval')}</th>}
+              {has('gap') && <th class="r">{say('judgements.gap')}</th>}
+              {has('perplexity') && <th class="r">{say('judgements.perplexity')}</th>}
+              <th class="own fill">{say('judgements.reason')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((j: Judgement) => (
+              <tr key={j.step}>
+                <td class="r">{int(j.step)}</td>
+                <td class="r">{fixed(j.train_loss, loss)}</td>
+                {has('eval_loss') && <td class="r">{fixed(j.eval_loss, loss)}</td>}
+                {has('gap') && <td class="r">{fixed(j.gap, loss)}</td>}
+                {has('perplexity') && <td class="r">{fixed(j.perplexity, 2)}</td>}
+                <td class="own">
+                  <span class="judged">
+                    <StateMark state={j.level} label={say(`judge.${j.level}` as Key)} /> {j.reason}
+                  </span>
+                </td>
               </tr>
-            </thead>
-            <tbody>
-              {rows.map((j: Judgement) => (
-                <tr key={j.step}>
-                  <td class="r">{int(j.step)}</td>
-                  <td class="r">{fixed(j.train_loss, loss)}</td>
-                  {has('eval_loss') && <td class="r">{fixed(j.eval_loss, loss)}</td>}
-                  {has('gap') && <td class="r">{fixed(j.gap, loss)}</td>}
-                  {has('perplexity') && <td class="r">{fixed(j.perplexity, 2)}</td>}
-                  <td>
-                    <span class="judged">
-                      <StateMark state={j.level} label={say(`judge.${j.level}` as Key)} /> {j.reason}
-                    </span>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+            ))}
+          </tbody>
+        </table>
+      </div>
     </Section>
   );
 }
