@@ -32,6 +32,7 @@ from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
 class Limits:
     spread: float = 1e-4  # of the loss (failure-modes.md #6)
     points: int = 6  # evaluations that must agree; failure-modes.md #6 says 3, which rounding can do
+    absurd: float = 1e10  # no loss that anything can be learned from; own choice
     sure: int = 20  # points that agree to the last digit: no rounding hides the noise of so many batches; own choice
     share: float = 0.5  # of the run over which they agree; own choice
     steps: int = 20  # fewer steps than this prove nothing; own choice
@@ -56,6 +57,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             tags=(curve.tag,),
             numbers={"value": float(curve.values[-1]), "count": count},
             confidence=0.97,
+            label="divergence" if abs(float(curve.values[-1])) > limits.absurd else None,
+            variant="absurd" if abs(float(curve.values[-1])) > limits.absurd else "",
         )
     ]
 
@@ -83,6 +86,12 @@ RULE = Rule(
     doc=__doc__,
     limits=Limits(),
     check=check,
+    variants={
+        "absurd": N_(
+            "The loss has stood at {value:.3g} since step {first} ({count} points): it had diverged before it was "
+            "logged."
+        )
+    },
     message=N_("Nothing is being trained: the loss has been exactly {value:.4g} since step {first} ({count} points)."),
     remedies=(remedies.CHECK_FROZEN, remedies.LR_RAISE),
     not_in=("rl",),

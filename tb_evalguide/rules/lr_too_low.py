@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tb_evalguide import remedies, shape, stats
-from tb_evalguide.case import Case
+from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
 
@@ -36,6 +36,7 @@ class Limits:
     clear: float = 5.0  # σ of a point between start and end, above which no test is needed
     p: float = 0.01  # one-sided Mann–Kendall p of the fall
     flat: float = 0.6  # of the run within half of `drop` of its end; own choice
+    later: float = 0.25  # of the drop in the later half; a straight line has 0.5 of it there; own choice
     straight_points: int = 30  # train points …
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     points: int = 20  # train points outside the guide profile
@@ -70,7 +71,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     # in fine-tuning the guide decides the label: C4b falls by 1.2 %, significant or not
     tuning = case.profile.id in ("guide", "llm-sft")
     # level since early on: it does not learn slowly, it does not learn (LRN004)
-    level_early = not tuning and shape.flat_since(curve, limits.drop / 2) > limits.flat
+    level_early = not tuning and shape.flat_since(curve, limits.drop / 2) > limits.flat and not goes_on(curve, limits)
     if abs(drop) < limits.drop and (tuning or (falls and drop >= 0 and not level_early)):
         return [
             Evidence(
@@ -102,6 +103,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             rival="underfitting",
         )
     ]
+
+
+def goes_on(curve: Curve, limits: Limits) -> bool:
+    """The later half fell by its share as well: a straight line, however slow."""
+    start, middle, end = curve.head(), float(stats.median(curve.values[len(curve) // 2 :][:3])), curve.tail()
+    return bool(middle - end > limits.later * (start - end))
 
 
 def enough(case: Case, limits: Limits) -> bool:

@@ -52,6 +52,8 @@ class Limits:
     begins: float = 0.03  # of the lowest loss: both last evaluations this far and significantly above it; own choice
     learned_by_heart: float = 0.5  # train over eval loss below which the train set is being memorised; own choice …
     heart_fall: float = 0.2  # … while train fell by this much since the lowest evaluation; labelled runs as they grew …
+    gained_evals: int = 6  # evaluations of which the last three lie above the first two; own choice
+    gained_fall: float = 0.1  # of the train loss at the first evaluation, by which it fell meanwhile; own choice
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
     turn: float = 4.0  # times the usual bend of the other evaluations by which two or more in a row rose; own choice
     train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
@@ -83,6 +85,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     gap_grows = few and gap_trend(case) < limits.trend_p and min(end, last) > low and rises_after(evals, best)
     by_heart = memorises(case, evals, best, limits)
     turned = few and turns(case, evals, best, limits)
+    by_heart = by_heart or worse_than_first(case, evals, limits)
     if not (sure or gap_grows or by_heart or turned) or diverged(case):
         return ()
     seen = share >= limits.least_share or rise >= limits.sure_rise
@@ -197,6 +200,27 @@ def is_plain(case: Case, limits: Limits) -> bool:
         return False
     best = int(np.argmin(stats.running_median(case.evals.values, 3)))
     return memorises(case, case.evals, best, limits) and rises_after(case.evals, best)
+
+
+def worse_than_first(case: Case, evals: Curve, limits: Limits) -> bool:
+    """The last evaluations lie above the first one and well above the lowest, while train fell: nothing was gained."""
+    if case.train is None or len(evals) < limits.gained_evals or evals.values.min() <= 0:
+        return False
+    last, first = float(stats.median(evals.values[-3:])), float(stats.median(evals.values[:2]))
+    then, now = case.train_at(evals.steps[[0, -1]])
+    risen = last > first and last > (1 + limits.rise) * float(evals.values.min())
+    return bool(risen and not metric_gains(case) and now < (1 - limits.gained_fall) * then)
+
+
+def metric_gains(case: Case) -> bool:
+    """An evaluated metric ends clearly better than it began: the loss alone does not tell what was learned."""
+    for choice in case.metrics:
+        values = Curve.of(choice.series).values
+        if choice.greater_is_better is not None and len(values) >= 6:
+            gain = float(stats.median(values[-3:]) - stats.median(values[:3])) * (1 if choice.greater_is_better else -1)
+            if gain > 0.1 * max(abs(float(stats.median(values[:3]))), 1e-9):
+                return True
+    return False
 
 
 def metric_improves(case: Case, evals: Curve, best: int) -> bool:

@@ -62,7 +62,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("the loss is not positive")))
     if not case.is_guide and len(curve) < limits.hidden and shape.hidden_line(curve) is not None:
         return Skip(Text(N_("the noise between points hides how far the loss fell")))
-    if accuracy_grows(case, limits):
+    if drop >= slow.drop and accuracy_grows(case, limits):
         return ()
     end = curve.tail()
     start, level = shape.ends(curve)

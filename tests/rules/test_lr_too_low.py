@@ -67,3 +67,10 @@ def test_a_loss_that_is_not_positive_is_left_alone():
 def test_a_flat_noisy_loss_outside_the_guide_is_no_fall():
     flat = 1 + 0.05 * np.random.default_rng(3).standard_normal(200)
     assert not found(RULE, case(train(flat), profile="generic"))
+
+
+@pytest.mark.parametrize(("early", "fires"), [(False, True), (True, False)])
+def test_level_since_early_on_is_left_to_underfitting(early, fires):
+    """A straight line that hardly falls is too slow; one that fell at once and then stood does not learn at all."""
+    slow = np.concatenate([[0.364], np.full(29, 0.3575)]) if early else np.linspace(0.364, 0.357, 30)
+    assert bool(found(RULE, case(None, evals(slow), profile="generic"))) is fires

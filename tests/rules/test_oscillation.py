@@ -123,3 +123,9 @@ def test_a_restless_fall_gains():
     restless = np.linspace(1.2, 0.86, 53) * (1 + 0.07 * rng.standard_normal(53))
     loud = [e for e in found(RULE, case(train(decay(200)), evals(restless))) if severity(RULE, e) is not Severity.INFO]
     assert not loud
+
+
+def test_swings_of_a_loss_that_has_come_down_far_are_next_to_nothing():
+    values = decay(50, 2.5, 0.05, noise=0.02, rate=8)
+    values[20:] *= 1 + 0.8 * np.sin(np.linspace(0, 8 * np.pi, 30)) ** 2
+    assert all(severity(RULE, e) is Severity.INFO for e in found(RULE, case(train(decay(200)), evals(values))))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tb_evalguide.model import Severity
-from tb_evalguide.rules.overfitting import RULE
+from tb_evalguide.rules.overfitting import RULE, worse_than_first
 
 from ..support.checks import decay, evals, found, severity, skipped, train
 from ..support.phases import case, series
@@ -153,3 +153,13 @@ def test_a_metric_at_its_best_at_the_end_contradicts_memorising(rates, fires):
     run = case(run.train.series, run.evals.series, metrics=[(wer, False)])
     loud = [e for e in found(RULE, run) if severity(RULE, e) is not Severity.INFO]
     assert bool(loud) is fires
+
+
+@pytest.mark.parametrize(("last", "expected"), [([1.43, 1.56, 1.42], True), ([1.25, 1.29, 1.22], False)])
+def test_evaluations_that_end_above_the_first_gained_nothing(last, expected):
+    """However restless they are: no noise is asked for."""
+    run = case(train(decay(100, 1.7, 1.0)), evals([1.31, 1.29, 1.17, 1.35, 1.29, 1.25, 1.27, *last]), profile="generic")
+    assert worse_than_first(run, run.evals, RULE.limits) is expected
+    growing = series("val/accuracy", run.evals.steps.tolist(), np.linspace(0.3, 0.5, 10))
+    run = case(run.train.series, run.evals.series, metrics=[(growing, True)], profile="generic")
+    assert not worse_than_first(run, run.evals, RULE.limits)

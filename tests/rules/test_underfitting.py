@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Severity
+from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.underfitting import RULE
 
-from ..support.checks import cosine, decay, evals, found, rate, severity, skipped, train
-from ..support.phases import C3, case, table
+from ..support.checks import cosine, decay, evals, every, found, rate, severity, skipped, train
+from ..support.phases import C3, case, series, table
 
 
 def test_the_guides_table():
@@ -74,3 +74,22 @@ def test_the_levels_that_are_named_are_those_that_the_drop_is_measured_between()
     (evidence,) = found(RULE, case(train(noisy), profile="classification"))
     start, end, drop = (evidence.numbers[name] for name in ("start", "end", "drop"))
     assert drop == pytest.approx(1 - end / start, abs=1e-9)
+
+
+@pytest.mark.parametrize(("points", "fires"), [(20, False), (60, True)])
+def test_few_points_whose_noise_hides_the_drop_tell_nothing(points, fires):
+    noisy = np.linspace(1.65, 1.5, points) + 0.12 * np.random.default_rng(1).standard_normal(points)
+    run = case(train(noisy), profile="classification")
+    if fires:
+        assert found(RULE, run)
+    else:
+        assert "noise" in skipped(RULE, run)
+
+
+@pytest.mark.parametrize(("end", "start", "fires"), [(0.9, 0.194, False), (0.78, 0.194, True), (0.9, 0.181, True)])
+def test_an_accuracy_that_grows_shows_learning(end, start, fires):
+    """A Dice loss has little room; a loss that fell by hardly anything has none of that excuse."""
+    accuracy = series("accuracy", every(39), np.linspace(0.77, end, 39))
+    losses = decay(39, start, 0.179, noise=0.001)
+    run = case(train(losses), roles={Role.TRAIN_ACCURACY: accuracy}, profile="vision")
+    assert bool(found(RULE, run)) is fires
