@@ -65,13 +65,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         low = float(np.min(evals.values))
         if low > 0 and float(np.mean(evals.values[-2:])) < low * (1 + limits.eval_rise):
             return ()
-    # the same event shows in both curves: the one with more of them counts
-    swung = max(
-        sum(r.end is not None for r in find(c, 0.25))
+    swung = [
+        r
         for c, find in ((evals, shape.eval_rises), (train, shape.level_rises))
         if c
-    )
-    if swung >= limits.swings and not variant and end.share < limits.lost:
+        for r in find(c, 0.25)
+        if r.end is not None
+    ]
+    if len(swung) >= limits.swings and not variant and end.share < limits.lost:
         return ()
     climbs = [r for r in shape.level_rises(train, limits.rise) if r.end is None]
     onset = int(train.steps[climbs[-1].low]) if climbs else end.low_step

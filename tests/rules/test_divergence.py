@@ -74,10 +74,3 @@ def test_a_score_without_a_floor_may_climb():
 def test_losing_everything_needs_no_evaluations():
     stale = evals([2.0, 1.5, 1.4, 1.39])
     assert found(RULE, case(train(climb(6.0)), stale))
-
-
-def test_one_event_in_both_curves_is_one_swing():
-    """A blow-up that train and evaluations show, and a collapse to a worse level for good: no oscillation."""
-    values = np.concatenate([decay(40, 3.9, 2.0), [5.0, 6.0, 5.0], np.full(60, 2.5)])
-    values *= 1 + 0.01 * np.random.default_rng(0).standard_normal(len(values))
-    assert found(RULE, case(train(values), evals([2.6, 2.05, 5.7, *[2.5] * 8], 90)))
