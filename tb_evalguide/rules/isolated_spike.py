@@ -55,17 +55,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if not len(hits):
             continue
         level = stats.running_median(curve.values, 7)
-        top = hits[int(np.argmax(curve.values[hits] - level[hits]))]
         found.append(
             Evidence(
                 steps=(int(curve.steps[hits[0]]), int(curve.steps[hits[-1]])),
                 tags=(curve.tag,),
-                numbers={
-                    "count": len(hits),
-                    "step": int(curve.steps[top]),
-                    "peak": float(curve.values[top]),
-                    "level": float(level[top]),
-                },
+                numbers=heights(curve, hits, level),
                 confidence=0.9,
                 # train points are batches, and some batches are hard; an eval set is the same every time
                 severity=Severity.MEDIUM if curve is case.evals and recurrent(curve, hits, level, limits) else None,
@@ -73,6 +67,13 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             )
         )
     return found
+
+
+def heights(curve: Curve, hits: np.ndarray, level: np.ndarray) -> dict[str, float]:
+    """How many points stand out, and the highest of them above its level."""
+    top = hits[int(np.argmax(curve.values[hits] - level[hits]))]
+    where, peak = int(curve.steps[top]), float(curve.values[top])
+    return {"count": len(hits), "step": where, "peak": peak, "level": float(level[top])}
 
 
 def blow_ups(curve: Curve, limits: Limits) -> Sequence[Evidence]:
@@ -83,17 +84,11 @@ def blow_ups(curve: Curve, limits: Limits) -> Sequence[Evidence]:
     hits = np.flatnonzero(high)
     if len(hits) < limits.absurd_count or not (level[hits] > 0).all():
         return ()
-    top = hits[int(np.argmax(curve.values[hits]))]
     return [
         Evidence(
             steps=(int(curve.steps[hits[0]]), int(curve.steps[hits[-1]])),
             tags=(curve.tag,),
-            numbers={
-                "count": len(hits),
-                "step": int(curve.steps[top]),
-                "peak": float(curve.values[top]),
-                "level": float(level[top]),
-            },
+            numbers=heights(curve, hits, level),
             confidence=0.8,
             severity=Severity.MEDIUM,
             variant="absurd",

@@ -23,6 +23,7 @@ while accuracy still improves: then rank the checkpoints by accuracy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,9 +43,7 @@ class Limits:
     least_rise: float = 0.02  # below this no rise is worth a headline (final evaluations on another set: 2.5 % once)
     significance: float = 1.0  # multiple of crit(n), the 1 % point of the rise by chance (failure-modes.md, #23)
     trend_p: float = 0.01  # one-sided Mann–Kendall p of the growing gap that stands in for significance
-    many: int = (
-        12  # evaluations from which on the lowest is a median of three: one lucky epoch is no minimum; own choice
-    )
+    many: int = 12  # evaluations from which on the lowest is a median of three, no lucky epoch; own choice
     near: float = 5.0  # times the rise above the lowest: earlier evaluations higher than that belong to the first fall
     least_share: float = 0.01  # of the drop; where the loss fell by decades a rise in the last digits is not one to see
     sure_rise: float = 0.50  # of the lowest loss: large whatever its share of the drop; own choice
@@ -52,101 +51,122 @@ class Limits:
     begins: float = 0.03  # of the lowest loss: both last evaluations this far and significantly above it; own choice
     learned_by_heart: float = 0.5  # train over eval loss below which the train set is being memorised; own choice …
     heart_fall: float = 0.2  # … while train fell by this much since the lowest evaluation; labelled runs as they grew …
+    heart_rise: float = 0.02  # … and the last three evaluations lie this far above it; a healthy run: 1.7 % at its end
     gained_evals: int = 6  # evaluations of which the last three lie above the first two; own choice
     gained_fall: float = 0.1  # of the train loss at the first evaluation, by which it fell meanwhile; own choice
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
     turn: float = 4.0  # times the usual bend of the other evaluations by which two or more in a row rose; own choice
     train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
-    heart_rise: float = 0.02  # … and the last three evaluations lie this far above it; a healthy run: 1.7 % at its end
+
+
+@dataclass(frozen=True)
+class Climb:
+    """How far the eval loss ends above its lowest level.
+
+    best: index of the lowest evaluation. low, end, last: its level, the mean of the last evaluations, the last one.
+    rise: of the lowest; share: of all that had been gained until then. sigmas: the rise in units of the evaluations'
+    noise; sure: more of them than chance gives. few: so few evaluations that the eye may stand in for statistics.
+    """
+
+    best: int
+    low: float
+    end: float
+    last: float
+    rise: float
+    share: float
+    sigmas: float
+    noise: float
+    sure: bool
+    few: bool
+
+
+def climb(case: Case, evals: Curve, limits: Limits) -> Climb | None:
+    """None where the lowest evaluation is too near the end to tell."""
+    n = len(evals)
+    few = n < limits.many  # with more evaluations the noise is known, and scatter no longer passes for a rise
+    level = evals.values if few else stats.running_median(evals.values, 3)
+    best = int(np.argmin(level))
+    if n - 1 - best < (1 if n <= 6 else 2):
+        return None
+    low = float(level[best])
+    end, last = float(np.mean(evals.values[-2:])), float(evals.values[-1])
+    if not few:
+        end = last = float(stats.median(evals.values[-max(3, n // 10) :]))
+    noise = max(noise_around(case, best, limits), 1e-300)
+    sigmas = (end - low) / noise
+    rise = last / low - 1 if low > 0 else (last - low) / max(float(np.ptp(evals.values)), 1e-300)
+    gained = float(evals.values[0]) - low
+    share = (last - low) / gained if gained > 0 else math.inf
+    sure = sigmas > limits.significance * stats.critical_rise(n) and end > low
+    return Climb(best, low, end, last, rise, share, sigmas, noise, sure, few)
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     evals = case.evals
     assert evals is not None  # needs
-    n = len(evals)
-    if n == 3:
+    if len(evals) == 3:
         return three_in_a_row(case, evals, limits)
-    level = evals.values if n < limits.many else stats.running_median(evals.values, 3)
-    best = int(np.argmin(level))
-    if n - 1 - best < (1 if n <= 6 else 2):
+    up = climb(case, evals, limits)
+    if up is None or diverged(case):
         return ()
-    low = float(level[best])
-    ends = evals.values[-max(2, n // 20) :]
-    end, last = float(np.mean(ends)), float(evals.values[-1])
-    if n >= limits.many:
-        end = last = float(stats.median(evals.values[-max(3, n // 10) :]))
-    noise = noise_around(case, best, limits)
-    significance = (end - low) / max(noise, 1e-300)
-    rise = last / low - 1 if low > 0 else (last - low) / max(float(np.ptp(evals.values)), 1e-300)
-    gained = float(evals.values[0]) - low
-    share = (last - low) / gained if gained > 0 else float("inf")
-    sure = significance > limits.significance * stats.critical_rise(n) and end > low
-    few = n < limits.many  # with more evaluations the noise is known, and scatter no longer passes for a rise
-    gap_grows = few and gap_trend(case) < limits.trend_p and min(end, last) > low and rises_after(evals, best)
-    by_heart = memorises(case, evals, best, limits)
-    turned = few and turns(case, evals, best, limits)
-    by_heart = by_heart or worse_than_first(case, evals, limits)
-    if not (sure or gap_grows or by_heart or turned) or diverged(case):
-        return ()
-    seen = share >= limits.least_share or rise >= limits.sure_rise
-    large = (rise >= limits.rise and seen) or (share >= limits.share and rise >= limits.least_rise)
-    large = large and (sure or gap_grows or turned)
+    proven = up.sure or (up.few and (gap_grows(case, evals, up, limits) or turns(case, evals, up.best, limits)))
+    seen = up.share >= limits.least_share or up.rise >= limits.sure_rise
+    large = (up.rise >= limits.rise and seen) or (up.share >= limits.share and up.rise >= limits.least_rise)
+    if proven and large:
+        return () if train_rises(case, evals, up.best, limits) else [fault(case, evals, up, limits)]
+    begins = seen and begins_to_rise(case, evals, up, limits)
+    if begins or memorises(case, evals, up.best, limits) or worse_than_first(case, evals, limits):
+        return [finding(evals, up, Severity.MEDIUM, 0.7, "begins")]
+    if up.sure and up.rise >= limits.least_rise:
+        return [finding(evals, up, Severity.INFO, 0.6, "slight")]
+    return ()
+
+
+def finding(
+    evals: Curve, up: Climb, severity: Severity | None, confidence: float, variant: str, train: Curve | None = None
+) -> Evidence:
     # the decision is by medians; what is said is the lowest evaluation itself, the one whose checkpoint is to be used
-    around = evals.values[max(0, best - 1) : best + 2] if n >= limits.many else evals.values[best : best + 1]
-    best = max(0, best - 1) + int(np.argmin(around)) if n >= limits.many else best
-    lowest = float(evals.values[best])
-    numbers = {
-        "low": lowest,
-        "end": last,
-        "rise": last / lowest - 1 if lowest > 0 else rise,
-        "share": min(share, 1e6),
-        "significance": significance,
-        "evals": n,
-    }
-    steps = (int(evals.steps[best]), int(evals.steps[-1]))
-    if not large:
-        both = float(np.min(evals.values[-2:])) if n < 40 else end
-        clear = (both - low) / max(noise, 1e-300) > limits.significance * stats.critical_rise(n)
-        clear = clear and low > 0 and both / low - 1 >= limits.begins and train_falls(case, evals, best)
-        if (seen and clear) or by_heart:
-            return [
-                Evidence(
-                    steps=steps,
-                    tags=(evals.tag,),
-                    numbers=numbers,
-                    confidence=0.7,
-                    severity=Severity.MEDIUM,
-                    variant="begins",
-                )
-            ]
-        if rise < limits.least_rise or not sure:
-            return ()
-        return [
-            Evidence(
-                steps=steps,
-                tags=(evals.tag,),
-                numbers=numbers,
-                confidence=0.6,
-                severity=Severity.INFO,
-                variant="slight",
-            )
-        ]
-    if train_rises(case, evals, best, limits):
-        return ()
-    sharp = min(1.0, rise / (2 * limits.rise)) if rise < limits.rise else 1.0
-    before = float(evals.values[-2])  # one evaluation far above the others may be a blip: a warning until the next one
-    alone = few and not case.is_guide and before < low + limits.before * (last - low)
-    tags = (evals.tag,) if case.train is None else (case.train.tag, evals.tag)
-    return [
-        Evidence(
-            steps=steps,
-            tags=tags,
-            numbers=numbers,
-            confidence=0.6 if alone else 0.97 if sure and rise > 2 * limits.rise else 0.7 + 0.2 * sharp * sure,
-            severity=Severity.MEDIUM if alone else None,
-            variant="no_train" if case.train is None else ("" if train_falls(case, evals, best) else "level"),
-        )
-    ]
+    first = up.best if up.few else max(0, up.best - 1)
+    lowest_at = first + int(np.argmin(evals.values[first : up.best + (1 if up.few else 2)]))
+    lowest = float(evals.values[lowest_at])
+    return Evidence(
+        steps=(int(evals.steps[lowest_at]), int(evals.steps[-1])),
+        tags=(evals.tag,) if train is None else (train.tag, evals.tag),
+        numbers={
+            "low": lowest,
+            "end": up.last,
+            "rise": up.last / lowest - 1 if lowest > 0 else up.rise,
+            "share": min(up.share, 1e6),
+            "significance": up.sigmas,
+            "evals": len(evals),
+        },
+        confidence=confidence,
+        severity=severity,
+        variant=variant,
+    )
+
+
+def fault(case: Case, evals: Curve, up: Climb, limits: Limits) -> Evidence:
+    """A large rise beyond doubt. A single evaluation far above the others may be a blip: a warning until the next."""
+    alone = up.few and not case.is_guide and float(evals.values[-2]) < up.low + limits.before * (up.last - up.low)
+    sharp = min(1.0, up.rise / (2 * limits.rise)) if up.rise < limits.rise else 1.0
+    confidence = 0.97 if up.sure and up.rise > 2 * limits.rise else 0.7 + 0.2 * sharp * up.sure
+    variant = "no_train" if case.train is None else ("" if train_falls(case, evals, up.best) else "level")
+    if alone:
+        return finding(evals, up, Severity.MEDIUM, 0.6, variant, case.train)
+    return finding(evals, up, None, confidence, variant, case.train)
+
+
+def begins_to_rise(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+    """Both last evaluations lie clearly above the lowest, though not far, and train fell meanwhile."""
+    both = float(np.min(evals.values[-2:])) if len(evals) < 40 else up.end
+    clear = (both - up.low) / up.noise > limits.significance * stats.critical_rise(len(evals))
+    return clear and up.low > 0 and both / up.low - 1 >= limits.begins and train_falls(case, evals, up.best)
+
+
+def gap_grows(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+    """A steadily growing gap stands in for significance, where the evaluations after the lowest rise as well."""
+    return gap_trend(case) < limits.trend_p and min(up.end, up.last) > up.low and rises_after(evals, up.best)
 
 
 def three_in_a_row(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence]:
