@@ -32,8 +32,9 @@ export function short(value: Wire | undefined, digits = 4): string {
 export function fixed(value: Wire | undefined, places: number): string {
   const v = wire(value);
   if (v === null) return DASH;
-  if (!Number.isFinite(v) || Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 0.5 * 10 ** -places)) return num(v, 3);
-  return places === 0 || Math.abs(v) < 1000 ? v.toFixed(places).replace('-', '−') : grouped(v, places);
+  if (!Number.isFinite(v) || Math.abs(v) >= 1e5) return num(v);
+  if (v !== 0 && Math.abs(v) < 0.5 * 10 ** -places) return num(v, 3);
+  return Math.abs(v) < 1000 ? v.toFixed(places).replace('-', '−') : grouped(v, places);
 }
 
 const FIGURE = '\u2007'; // a space as wide as a digit
@@ -74,7 +75,7 @@ export function ticks(values: readonly (number | null)[]): string[] {
   if (Math.max(...gaps) > gap * 1.5) return values.map((v) => (v === null ? '' : String(Number(v.toPrecision(3))).replace('-', '−')));
   const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(gap) + 1e-9)));
   const finer = shown.some((v) => Math.abs(v * 10 ** decimals - Math.round(v * 10 ** decimals)) > 1e-6) ? decimals + 1 : decimals;
-  return values.map((v) => (v === null ? '' : finer === 0 && size >= 1e4 ? int(v) : v.toFixed(finer).replace('-', '−')));
+  return values.map((v) => (v === null ? '' : finer === 0 && size >= 1e3 ? int(v) : v.toFixed(finer).replace('-', '−')));
 }
 
 /** Steps on an axis: written out while they are short, in thousands or millions where the whole axis is long. */

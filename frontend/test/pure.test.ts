@@ -32,6 +32,7 @@ describe('numbers', () => {
   });
   it('never shows a value as nothing but zeros', () => {
     expect(fixed(4.6e-5, 4)).toBe('4.6e−5');
+    expect([fixed(8324.4, 0), fixed(-1492, 0), fixed(12345.678, 2), fixed(2.074e7, 0)]).toEqual(['8,324', '−1,492', '12,345.68', '2.07e7']);
     expect(fixed(0, 4)).toBe('0.0000');
     expect(aligned(1.4e-6, 4)).toBe('1.4e−6');
     expect(aligned(3.6e-4, 4)).toBe('3.6e−4');
@@ -308,6 +309,7 @@ describe('languages', () => {
           expect(CATALOGUE[`severity.${f.severity}`]).toBeDefined();
           for (const name of Object.keys(f.evidence)) expect(CATALOGUE[`evidence.${name}`], name).toBeDefined();
         }
+        for (const role of Object.keys(r.roles)) expect(CATALOGUE[`role.${role}`], role).toBeDefined();
         for (const s of r.signals) expect(CATALOGUE[`signal.${s.id}`]).toBeDefined();
         for (const i of r.checklist) expect(CATALOGUE[`phase.${i.id}`]).toBeDefined();
         for (const c of r.checks) expect(CATALOGUE[`checks.${c.outcome}`]).toBeDefined();

@@ -431,6 +431,8 @@ function drawOver(u: uPlot, scene: Scene, ink: InkOf, compact: boolean): void {
     const x = u.valToPos(mark.x, 'x', true);
     if (!inside(x) || x - lastX < 5 * px) continue;
     lastX = x;
+    // Among several runs a cross has the colour of its run.
+    if (panel.id.startsWith('overlay')) ctx.strokeStyle = ink(panel.lines.find((l) => l.id === mark.line)?.ink ?? 'bad');
     const y = top + 6 * px;
     const r = 3.5 * px;
     line(ctx, x - r, y - r, x + r, y + r);

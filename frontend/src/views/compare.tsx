@@ -146,21 +146,23 @@ export function Compare(props: Props) {
                 <td />
                 {runs.map((run, i) => (
                   <th key={run.run}>
-                    <span class="dot" style={{ background: inks[`run${i}`] }} />
-                    <button type="button" class="link" onClick={() => change({ view: 'run', run: run.run, zoom: null })}>
-                      <Name limit={60}>{run.run}</Name>
-                    </button>
-                    <button
-                      type="button"
-                      class="quiet remove"
-                      aria-label={say('compare.remove', { run: run.run.slice(0, 200) })}
-                      onClick={() => {
-                        const left = view.selected.filter((s) => s !== run.run);
-                        change({ selected: left, view: left.length < 2 ? 'overview' : 'compare' });
-                      }}
-                    >
-                      ×
-                    </button>
+                    <span class="run-head">
+                      <span class="dot" style={{ background: inks[`run${i}`] }} />
+                      <button type="button" class="link" onClick={() => change({ view: 'run', run: run.run, zoom: null })}>
+                        <Name limit={60}>{run.run}</Name>
+                      </button>
+                      <button
+                        type="button"
+                        class="quiet remove"
+                        aria-label={say('compare.remove', { run: run.run.slice(0, 200) })}
+                        onClick={() => {
+                          const left = view.selected.filter((s) => s !== run.run);
+                          change({ selected: left, view: left.length < 2 ? 'overview' : 'compare' });
+                        }}
+                      >
+                        ×
+                      </button>
+                    </span>
                   </th>
                 ))}
               </tr>
@@ -215,7 +217,10 @@ function tableRows(runs: readonly RunReport[], say: Say): Row[] {
       name: say('col.verdict'),
       cells: runs.map((r) => (
         <span class="with-mark">
-          <LevelMark level={r.verdict.level} say={say} /> {say.known('label', r.verdict.label)} <span class="muted">{percent(r.verdict.confidence)}</span>
+          <LevelMark level={r.verdict.level} say={say} />{' '}
+          <span>
+            {say.known('label', r.verdict.label)} <span class="muted">{percent(r.verdict.confidence)}</span>
+          </span>
         </span>
       )),
     },

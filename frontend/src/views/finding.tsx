@@ -76,7 +76,7 @@ export function FindingCard({ finding, doc, say, onShow, shown }: { finding: Fin
               {[...new Set(finding.tags)].slice(0, 3).map((tag, i) => (
                 <span key={tag}>
                   {i > 0 && ', '}
-                  <Name limit={80}>{tag}</Name>
+                  <Name limit={160}>{tag}</Name>
                 </span>
               ))}
             </dd>

@@ -71,15 +71,26 @@ function pathOf(values: readonly Num[], low: number, high: number, width: number
 export function Sparkline({ train, evals, width = 104, height = 22 }: { train: readonly Num[]; evals: readonly Num[]; width?: number; height?: number }) {
   const finite = [...train, ...evals].filter((v): v is number => v !== null && Number.isFinite(v)).sort((a, b) => a - b);
   if (finite.length < 2) return <svg class="sparkline" width={width} height={height} aria-hidden="true" />;
-  const low = finite[0]!;
-  // One wild value must not flatten the rest: the top is cut at the 98th percentile and a margin.
-  const high = Math.min(finite[finite.length - 1]!, low + (finite[Math.floor((finite.length - 1) * 0.98)]! - low) * 1.25 || Infinity);
+  // One wild value must not flatten the rest: both ends are cut at a percentile and a margin.
+  const at = (share: number): number => finite[Math.floor((finite.length - 1) * share)]!;
+  const usual = (at(0.98) - at(0.02)) * 1.25 || Infinity;
+  const low = Math.max(finite[0]!, at(0.98) - usual);
+  const high = Math.min(finite[finite.length - 1]!, at(0.02) + usual);
+  const within = (values: readonly Num[]): Num[] => values.map((v) => (v === null ? v : Math.min(high, Math.max(low, v))));
   return (
     <svg class="sparkline" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
-      <path class="train" d={pathOf(train.map((v) => (v === null ? v : Math.min(v, high))), low, high, width, height)} />
-      <path class="eval" d={pathOf(evals.map((v) => (v === null ? v : Math.min(v, high))), low, high, width, height)} />
+      <path class="train" d={pathOf(within(train), low, high, width, height)} />
+      <path class="eval" d={pathOf(within(evals), low, high, width, height)} />
     </svg>
   );
+}
+
+const SHORT = 14; // characters that fit on a line anywhere
+
+/** A long name may break after the signs that part its words, before it breaks anywhere. */
+function breakable(text: string): ComponentChildren {
+  if (text.length <= SHORT) return text;
+  return text.split(/(?<=[/_.-])(?=[^/_.-])/).flatMap((word, i) => (i === 0 ? [word] : [<wbr />, word]));
 }
 
 /** A name from a log: shown as text, isolated from the direction of its neighbours, cut where it is endless. */
@@ -87,7 +98,7 @@ export function Name({ children, limit = 240 }: { children: string; limit?: numb
   const text = visible(children);
   return (
     <bdi class="name" title={text.length > 40 ? text.slice(0, 400) : undefined}>
-      {text.length > limit ? `${text.slice(0, limit - 1)}…` : text}
+      {breakable(text.length > limit ? `${text.slice(0, limit - 1)}…` : text)}
     </bdi>
   );
 }

@@ -38,11 +38,11 @@ export function Checkpoints({ run, say }: { run: RunReport; say: Say }) {
                 <th class="r">{say('checkpoints.rank')}</th>
                 <th class="r">{say('checkpoints.step')}</th>
                 <th class="r">
-                  <Name limit={40}>{ranking?.metric ?? run.checkpoints[0]!.metric}</Name>
+                  <Name limit={80}>{ranking?.metric ?? run.checkpoints[0]!.metric}</Name>
                 </th>
                 {has('gap') && <th class="r">{say('checkpoints.gap')}</th>}
                 {has('perplexity') && <th class="r">{say('checkpoints.perplexity')}</th>}
-                {has('quality') && <th class={quality ? 'r' : ''}>{quality ? <Name limit={40}>{quality}</Name> : say('checkpoints.quality')}</th>}
+                {has('quality') && <th class={quality ? 'r' : ''}>{quality ? <Name limit={80}>{quality}</Name> : say('checkpoints.quality')}</th>}
                 <th class="own">{say('checkpoints.disk')}</th>
                 <th class="own fill">{say('checkpoints.reason')}</th>
               </tr>
@@ -70,9 +70,9 @@ export function Checkpoints({ run, say }: { run: RunReport; say: Say }) {
                   {has('gap') && <td class="r">{fixed(c.gap, gap)}</td>}
                   {has('perplexity') && <td class="r">{fixed(c.perplexity, 2)}</td>}
                   {has('quality') && <td class={quality ? 'r' : ''}>{c.quality === null ? '–' : quality && qualityPlaces !== null ? fixed(Number(c.quality.slice(quality.length + 1)), qualityPlaces) : c.quality.slice(quality ? quality.length + 1 : 0)}</td>}
-                  <td class="path own">
+                  <td class={c.path ? 'path saved own' : 'path own'}>
                     {c.path ? <Name limit={120}>{withinRun(c.path, run.run)}</Name> : <span class="muted">{say('checkpoints.not_on_disk')}</span>}
-                    {c.size ? <span class="muted"> {bytes(c.size)}</span> : null}
+                    {c.size ? <span class="muted size"> {bytes(c.size)}</span> : null}
                   </td>
                   <td class="reason own">{c.reason}</td>
                 </tr>
@@ -300,6 +300,7 @@ const visibleLines = (text: string): string => text.slice(0, 4000).split('\n').m
 export function Notes({ run, say }: { run: RunReport; say: Say }) {
   const notes = run.notes;
   const roles = Object.entries(run.roles);
+  const homes = new Set(roles.map(([, r]) => r.run)).size; // a column that says the same on every row says nothing
   const hparams = Object.entries(run.hparams).sort(([a], [b]) => (a < b ? -1 : 1));
   return (
     <>
@@ -345,13 +346,15 @@ export function Notes({ run, say }: { run: RunReport; say: Say }) {
               <tbody>
                 {roles.map(([role, r]) => (
                   <tr key={role}>
-                    <td>{role.replace(/_/g, ' ')}</td>
+                    <td class="key">{say.known('role', role)}</td>
                     <td>
                       <Name limit={120}>{r.tag}</Name>
                     </td>
-                    <td>
-                      <Name limit={120}>{r.run}</Name>
-                    </td>
+                    {homes > 1 && (
+                      <td>
+                        <Name limit={120}>{r.run}</Name>
+                      </td>
+                    )}
                     <td class="reason">{r.reason}</td>
                   </tr>
                 ))}
@@ -378,14 +381,14 @@ export function Notes({ run, say }: { run: RunReport; say: Say }) {
             <>
               <h3>{say('hparams')}</h3>
               <div class="scroll" tabIndex={0} role="group" aria-label={say('hparams')}>
-                <table class="data">
+                <table class="data pairs">
                   <tbody>
                     {hparams.slice(0, 400).map(([name, value]) => (
                       <tr key={name}>
                         <td>
                           <Name limit={80}>{name}</Name>
                         </td>
-                        <td>
+                        <td class="fill">
                           <Name limit={200}>{scalar(value, 200)}</Name>
                         </td>
                       </tr>
