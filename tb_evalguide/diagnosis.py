@@ -26,7 +26,6 @@ from tb_evalguide.model import (
     Severity,
     Skip,
     Text,
-    Tier,
     Training,
     Verdict,
 )
@@ -44,8 +43,9 @@ MIN_LOSS_POINTS = 4  # fewer points of every loss prove nothing (failure-modes.m
 MIN_HEALTHY_POINTS = 12
 MIN_HEALTHY_EVALS = 6
 MIN_PLAIN_POINTS = 8  # train points, where every loss of four points or more falls; readers call such runs healthy
-PLAIN_FALL = 0.2  # of the first level, in so few points; own choice
+PLAIN_FALL = 0.1  # of the first level, in so few points; own choice
 RISEN = 1.1  # times the first evaluation, where two or three are all there are; own choice
+SLOWNESS = ("LRN003", "LRN004")  # the rules that say why a loss hardly falls
 LEAST_PROGRESS = 0.025  # relative drop of the loss (as LRN003): less is none, and "healthy" would be said by absence
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
@@ -383,7 +383,7 @@ def missing(case: Case) -> Text | None:
 
 def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
     """What is lacking where the loss has not fallen and every rule that could say why lacks data, or None."""
-    told = [o for o in outcomes if o.rule.tier is Tier.NOT_LEARNING and o.result.outcome != "skipped"]
+    told = [o for o in outcomes if o.rule.id in SLOWNESS and o.result.outcome != "skipped"]
     if told or case.loss is None or case.profile.id == "rl" or not shape.progress(case) < LEAST_PROGRESS:
         return None
     start, end = shape.ends(case.loss)
