@@ -16,10 +16,10 @@ export function num(value: Wire | undefined, digits = 4): string {
   if (!Number.isFinite(v)) return v > 0 ? '∞' : '−∞';
   if (Number.isInteger(v) && Math.abs(v) < 1e6) return int(v);
   const size = Math.abs(v);
-  if (size >= 1e6 || size < 1e-3) return v.toExponential(Math.max(0, digits - 2)).replace(/\.?0+e/, 'e').replace('e+', 'e').replace('-', '−');
+  if (size >= 1e6 || size < 1e-3) return v.toExponential(Math.max(0, digits - 2)).replace(/\.?0+e/, 'e').replace('e+', 'e').replaceAll('-', '−');
   if (size >= 1000) return int(Math.round(v));
   const places = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
-  return v.toFixed(Math.min(places, 6)).replace('-', '−');
+  return v.toFixed(Math.min(places, 6)).replaceAll('-', '−');
 }
 
 /** The same without the zeros at its end: where nothing stands below it to line up with. */
@@ -34,7 +34,7 @@ export function fixed(value: Wire | undefined, places: number): string {
   if (v === null) return DASH;
   if (!Number.isFinite(v) || Math.abs(v) >= 1e5) return num(v);
   if (v !== 0 && Math.abs(v) < 0.5 * 10 ** -places) return num(v, 3);
-  return Math.abs(v) < 1000 ? v.toFixed(places).replace('-', '−') : grouped(v, places);
+  return Math.abs(v) < 1000 ? v.toFixed(places).replaceAll('-', '−') : grouped(v, places);
 }
 
 const FIGURE = '\u2007'; // a space as wide as a digit
@@ -47,11 +47,11 @@ export function aligned(value: Wire | undefined, places: number): string {
   const size = Math.abs(v);
   if (!Number.isFinite(v) || size >= 1e6 || (v !== 0 && size < 10 ** (1 - places))) return num(v, 4);
   const decimals = Math.max(0, Math.min(places, 4 - (size >= 1 ? Math.floor(Math.log10(size)) : 0)));
-  const text = decimals === 0 ? int(Math.round(v)) : size < 1000 ? v.toFixed(decimals).replace('-', '−') : grouped(v, decimals);
+  const text = decimals === 0 ? int(Math.round(v)) : size < 1000 ? v.toFixed(decimals).replaceAll('-', '−') : grouped(v, decimals);
   return text + (decimals === 0 && places > 0 ? POINT : '') + FIGURE.repeat(places - decimals);
 }
 
-const grouped = (v: number, places: number): string => new Intl.NumberFormat('en-US', { minimumFractionDigits: places, maximumFractionDigits: places }).format(v).replace('-', '−');
+const grouped = (v: number, places: number): string => new Intl.NumberFormat('en-US', { minimumFractionDigits: places, maximumFractionDigits: places }).format(v).replaceAll('-', '−');
 
 /** How many decimals a column needs so that its values keep three significant digits at their usual size. */
 export function places(values: readonly (Wire | undefined)[]): number {
@@ -72,10 +72,10 @@ export function ticks(values: readonly (number | null)[]): string[] {
   const gap = Math.min(...gaps);
   if (size >= 1e5 || (size > 0 && size < 1e-3) || !Number.isFinite(gap)) return values.map((v) => (v === null ? '' : num(v, 3)));
   // On a logarithmic axis the steps differ: each label has its own decimals.
-  if (Math.max(...gaps) > gap * 1.5) return values.map((v) => (v === null ? '' : String(Number(v.toPrecision(3))).replace('-', '−')));
+  if (Math.max(...gaps) > gap * 1.5) return values.map((v) => (v === null ? '' : String(Number(v.toPrecision(3))).replaceAll('-', '−')));
   const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(gap) + 1e-9)));
   const finer = shown.some((v) => Math.abs(v * 10 ** decimals - Math.round(v * 10 ** decimals)) > 1e-6) ? decimals + 1 : decimals;
-  return values.map((v) => (v === null ? '' : finer === 0 && size >= 1e3 ? int(v) : v.toFixed(finer).replace('-', '−')));
+  return values.map((v) => (v === null ? '' : finer === 0 && size >= 1e3 ? int(v) : v.toFixed(finer).replaceAll('-', '−')));
 }
 
 /** Steps on an axis: written out while they are short, in thousands or millions where the whole axis is long. */
@@ -105,7 +105,7 @@ export function logTicks(splits: readonly number[], at: (v: number) => number, g
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
 export function int(value: number | null | undefined): string {
-  return value === null || value === undefined ? DASH : GROUPED.format(value).replace('-', '−');
+  return value === null || value === undefined ? DASH : GROUPED.format(value).replaceAll('-', '−');
 }
 
 export function percent(value: number | null | undefined): string {

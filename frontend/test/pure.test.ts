@@ -16,6 +16,7 @@ const say = speaker('en');
 describe('numbers', () => {
   it('shows values as a person reads them', () => {
     expect([0, 7, 1.10986, 0.25, -0.0312, 123.456, 1234567, 2e-5, NaN, Infinity].map((v) => num(v))).toEqual(['0', '7', '1.110', '0.2500', '−0.03120', '123.5', '1.23e6', '2e−5', 'NaN', '∞']);
+    expect(num(-3.84e-5)).toBe('−3.84e−5');
     expect(num(null)).toBe('–');
     expect(num('NaN')).toBe('NaN');
     expect(fixed(1.23456, 2)).toBe('1.23');

@@ -348,7 +348,8 @@ function drawUnder(u: uPlot, scene: Scene, ink: InkOf): void {
   const inside = (x: number): boolean => x >= left - 1 && x <= left + width + 1;
   ctx.save();
   ctx.beginPath();
-  ctx.rect(left, top, width, height);
+  // A line at the very end belongs to the plot.
+  ctx.rect(left - px, top, width + 2 * px, height);
   ctx.clip();
 
   const { onset, restarts, focus } = scene.marks;
@@ -362,7 +363,7 @@ function drawUnder(u: uPlot, scene: Scene, ink: InkOf): void {
   if (focus) {
     const from = u.valToPos(focus[0], 'x', true);
     const to = Math.max(from + 3 * px, u.valToPos(focus[1], 'x', true));
-    ctx.fillStyle = ink('accent', 0.1);
+    ctx.fillStyle = ink('accent', 0.07);
     ctx.fillRect(from, top, to - from, height);
     ctx.fillStyle = ink('accent');
     ctx.fillRect(from, top, to - from, 3 * px);

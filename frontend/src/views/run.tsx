@@ -99,7 +99,12 @@ function Facts({ run, say }: { run: RunReport; say: Say }) {
             <dt>{name}</dt>
             <dd>
               <span class="fact">{value}</span>
-              {note && <span class={note.length > 18 ? 'muted long' : 'muted'}> {note}</span>}
+              {note && (
+                <span class={note.length > 18 ? 'muted long' : 'muted'} title={note.length > 120 ? note : undefined}>
+                  {' '}
+                  {note}
+                </span>
+              )}
             </dd>
           </div>
         ))}
