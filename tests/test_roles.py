@@ -696,6 +696,19 @@ def test_pairs_that_are_no_losses(tags: dict[str, np.ndarray]) -> None:
     assert "train_loss" not in found and "eval_loss" not in found
 
 
+@pytest.mark.parametrize(("tags", "taken"), [
+    ({"elated_capybara": DOWN}, True),
+    ({"elated_capybara": DOWN, "lr": DOWN}, True),
+    ({"elated_capybara": UP}, False),  # a metric, if it is anything
+    ({"elated_capybara": DOWN, "clever_walrus": DOWN}, False),  # which one?
+])  # fmt: skip
+def test_the_only_curve_of_a_log_is_taken_for_the_loss_and_said(tags: dict[str, np.ndarray], taken: bool) -> None:
+    found, roles = chosen(**tags)
+    assert found.get("train_loss") == ("elated_capybara" if taken else None)
+    assert bool(roles.notes) is taken
+    assert not taken or not roles.choices[Role.TRAIN_LOSS].certain
+
+
 def test_a_named_loss_is_better_than_an_unnamed_pair() -> None:
     found, roles = chosen(g__train=DOWN, g__val=DOWN, train__loss=DOWN)
     assert found == {"train_loss": "train/loss"}

@@ -35,10 +35,10 @@ what was ambiguous (`role_notes`).
    `hparams.yaml`, Keras' folders) or from its typical tags.
 3. **The words of the tag**, and of the sub-run that it stands in: `train`, `val`, `dev`, `test`; `loss`, `nll`, `cost`;
    `mse`, `mae` and other errors only where no loss is logged. A tag `Loss` in a run `Loss_validation` is an eval loss.
-   The Korean words 학습, 훈련, 검증, 평가, 시험, 손실, 정확도 and 학습률 count alike; `te_loss` and `va_loss` do beside a
-   `tr_loss`.
+   The Korean words 학습, 훈련, 검증, 평가, 시험, 손실, 정확도 and 학습률 count alike; `te_loss` and `va_loss` do
+   beside a `tr_loss`.
 4. **A pair that names no quantity**, `g/train` and `g/val`, only where no loss is named at all and the training side
-   falls. The report says so, and the choice is not certain.
+   falls, or the only curve of a log, where it falls. The report says so, and the choice is not certain.
 
 ## What is compared with what
 

@@ -251,6 +251,7 @@ def _choose_losses(search: _Search, training: Training) -> tuple[RoleChoice, ...
     given_eval = search.choices.get(Role.EVAL_LOSS)
     if not (trains or evals or given_train or given_eval):
         trains, evals = _unnamed_pairs(search)
+        trains = trains or _only_curve(search)
     if given_train:
         trains = []
     if given_eval:
@@ -339,6 +340,22 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
         [_Ranked(train, (200.0, number), certain=False) for number, (train, _) in enumerate(pairs)],
         [_Ranked(evals, (200.0, number), certain=False) for number, (_, evals) in enumerate(pairs)],
     )
+
+
+def _only_curve(search: _Search) -> list[_Ranked]:
+    """A log of one unnamed curve that falls: it is taken for the train loss, and that is said."""
+    unknown = [
+        c
+        for c in search.candidates
+        if not c.words.derived and c.words.found.isdisjoint(AUX_WORDS) and not c.words.kind and len(c.series) > 1
+    ]
+    if len(unknown) != 1 or greater_is_better(unknown[0].tag) is not None or not _falls(unknown[0].series):
+        return []
+    if unknown[0].words.split or not (unknown[0].series.values[:1] > 0).all():
+        return []
+    text = N_("{tag} does not say what it measures; as the only curve that is no bookkeeping it is taken for the loss.")
+    search.notes.append(Text(text, {"tag": unknown[0].tag}))
+    return [_Ranked(unknown[0], (300.0,), certain=False)]
 
 
 def _falls(series: Series) -> bool:

@@ -47,6 +47,7 @@ class Limits:
     regress: float = 0.8  # of the first loss: a short log's swings must lead back there; own choice
     many: int = 20  # evaluations from which on a median of three tells a swing from a single spike; own choice
     share: float = 0.10  # of everything the level moved through: a swing that matters; own choice
+    memory: float = 0.1  # lag-1 correlation about the trend, below which evaluations only scatter; own choice
     p: float = 0.01  # one-sided Mann–Kendall p of a fall all along; usual
     fall: float = 0.10  # of the first evaluation, at least; own choice
     in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
@@ -72,7 +73,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate): that is
             # a fault only where it is huge, where the train loss swings with it, or where nothing is gained
             huge = sum(r.factor >= 1 + limits.huge for r in swings) >= 2 and not best_at_end(case.evals)
-            huge = huge and swings_last(case.evals, limits)
+            huge = huge and swings_last(case.evals, limits) and not scatters(case.evals, limits)
             real = huge or train_swings(case, limits) or not gains(case.evals, limits)
             real = real and not by_design(case, case.evals, swings, limits)
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
@@ -122,6 +123,14 @@ def swings_last(evals: Curve, limits: Limits) -> bool:
     level = stats.running_median(evals.values, 3)
     least = limits.share * float(np.ptp(level))  # factors of a loss that has come down far are next to nothing
     return sum(r.peak_value - r.low_value >= least for r in shape.rises(level, limits.small)) >= 2
+
+
+def scatters(evals: Curve, limits: Limits) -> bool:
+    """A restless fall without memory: each evaluation scatters by itself, as a small eval set does."""
+    if len(evals) < limits.many or not gains(evals, limits) or (evals.values <= 0).any():
+        return False
+    logs, at = np.log(evals.values), np.arange(len(evals), dtype=np.float64)
+    return stats.lag1(logs - stats.theil_sen(at, logs) * at) < limits.memory
 
 
 def gains(evals: Curve, limits: Limits) -> bool:

@@ -52,6 +52,7 @@ class Limits:
     learned_by_heart: float = 0.5  # train over eval loss below which the train set is being memorised; own choice …
     heart_fall: float = 0.2  # … while train fell by this much since the lowest evaluation; labelled runs as they grew …
     heart_rise: float = 0.02  # … and the last three evaluations lie this far above it; a healthy run: 1.7 % at its end
+    heart_noise: float = 1.25  # … their mean by as many σ of one evaluation; own choice
     gained_evals: int = 6  # evaluations of which the last three lie above the first two; own choice
     gained_fall: float = 0.1  # of the train loss at the first evaluation, by which it fell meanwhile; own choice
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
@@ -283,6 +284,8 @@ def train_rises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
 def memorises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
     """The train loss went on falling far below the eval loss, which has turned: no noise does that to both at once."""
     low, turned = float(np.min(evals.values)), float(np.min(evals.values[-3:]))
+    if float(np.mean(evals.values[-3:])) - low < limits.heart_noise * case.eval_noise:
+        return False
     if case.train is None or low <= 0 or turned < low * (1 + limits.heart_rise) or metric_improves(case, evals, best):
         return False
     then, now = case.train_at(np.array([evals.steps[best], evals.steps[-1]]))

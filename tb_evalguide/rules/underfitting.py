@@ -44,6 +44,9 @@ class Limits:
     )
     hidden: int = 30  # points that show a drop smaller than their noise; two readers called 20 such points healthy
     accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
+    bend_points: int = 12  # of either loss, in which a bend can be seen; own choice
+    bend_sigmas: float = 20.0  # of a point, by which either fell: two readers called such runs healthy
+    bend: float = 0.5  # last third's fall over the first third's: a straight line has 1; own choice
     settled: int = 20  # points before which no run outside the guide is more than a warning; own choice
 
 
@@ -62,7 +65,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("the loss is not positive")))
     if not case.is_guide and len(curve) < limits.hidden and shape.hidden_line(curve) is not None:
         return Skip(Text(N_("the noise between points hides how far the loss fell")))
-    if drop >= slow.drop and accuracy_grows(case, limits):
+    if drop >= slow.drop and (accuracy_grows(case, limits) or converges(case, limits)):
         return ()
     end = curve.tail()
     start, level = shape.ends(curve)
@@ -88,6 +91,18 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             rival="lr_too_low",
         )
     ]
+
+
+def converges(case: Case, limits: Limits) -> bool:
+    """Both losses bend down to a floor, far beyond their noise, on a scale of their own (a likelihood's constant).
+
+    Where nothing tells what guessing would cost, a small share of the loss may be all there is to gain.
+    """
+    curves = [curve for curve in (case.train, case.evals) if curve is not None and len(curve) >= limits.bend_points]
+    if case.profile.id != "generic" or len(curves) < 2:
+        return False
+    clear = all(c.values[0] - c.tail(0.1, 2) > limits.bend_sigmas * c.noise for c in curves)
+    return clear and all(shape.lateness(curve) < limits.bend for curve in curves)
 
 
 def accuracy_grows(case: Case, limits: Limits) -> bool:

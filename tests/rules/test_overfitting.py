@@ -1,10 +1,12 @@
 """OVF001: eval loss rises while train loss still falls."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tb_evalguide.model import Severity
-from tb_evalguide.rules.overfitting import RULE, worse_than_first
+from tb_evalguide.rules.overfitting import RULE, memorises, worse_than_first
 
 from ..support.checks import decay, evals, found, severity, skipped, train
 from ..support.phases import case, series
@@ -163,3 +165,11 @@ def test_evaluations_that_end_above_the_first_gained_nothing(last, expected):
     growing = series("val/accuracy", run.evals.steps.tolist(), np.linspace(0.3, 0.5, 10))
     run = case(run.train.series, run.evals.series, metrics=[(growing, True)], profile="generic")
     assert not worse_than_first(run, run.evals, RULE.limits)
+
+
+def test_a_lowest_evaluation_that_was_luck_is_no_turn():
+    """The last ones lie above it by no more than evaluations differ by themselves."""
+    noisy = [0.0814, 0.263, 0.0735, 0.0807, 0.0826, 0.058, 0.0759, 0.0654, 0.0657]
+    run = case(train(np.geomspace(0.18, 0.016, 90)), evals(noisy), profile="classification")
+    assert not memorises(run, run.evals, 5, dataclasses.replace(RULE.limits, heart_noise=2.0))
+    assert memorises(run, run.evals, 5, dataclasses.replace(RULE.limits, heart_noise=0.0))

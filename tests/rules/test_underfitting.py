@@ -93,3 +93,19 @@ def test_an_accuracy_that_grows_shows_learning(end, start, fires):
     losses = decay(39, start, 0.179, noise=0.001)
     run = case(train(losses), roles={Role.TRAIN_ACCURACY: accuracy}, profile="vision")
     assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("shift", "profile", "fires"), [
+    (500.0, "generic", False),  # a likelihood with a large constant: 4 % of it are all there is to gain
+    (500.0, "classification", True),  # the loss of guessing is known
+])  # fmt: skip
+def test_both_losses_that_bend_down_to_a_floor_have_learned_on_their_own_scale(shift, profile, fires):
+    rng = np.random.default_rng(0)
+    bends = [shift + decay(60, 24.0, 2.0, noise=0.0) + 0.1 * rng.standard_normal(60) for _ in range(2)]
+    run = case(train(bends[0], interval=100), evals(bends[1]), profile=profile)
+    assert bool(found(RULE, run)) is fires
+
+
+def test_a_straight_line_on_an_unknown_scale_may_still_be_too_slow():
+    line = np.linspace(524.0, 502.0, 60)
+    assert found(RULE, case(train(line, interval=100), evals(line), profile="generic"))
