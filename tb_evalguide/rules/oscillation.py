@@ -5,8 +5,8 @@ How often the level of the eval loss (or, without enough evaluations, of the tra
 25 %, or three times by 15 %. For the train loss three swings of the level beyond 6 σ of its batch noise count, too.
 Noise from batch to batch is not counted, however large. A curve that has been calm for the last third of the run has
 settled, unless smaller swings go on in it: that is information, and so are swings of the eval loss alone while train
-loss falls smoothly, unless they are huge. A last climb away from a falling train loss is overfitting, a single epoch
-that leaps up is a spike. In a short log two huge swings back to where it began are enough.
+loss falls smoothly, unless it gains nothing. A last climb away from a falling train loss is overfitting. In a short log
+two huge swings back to where it began are enough.
 
 ## Why it matters
 The steps are too large for the place the model is in, or the data come in an order. Which checkpoint is good becomes a
@@ -38,16 +38,13 @@ from tb_evalguide.rules import overfitting
 class Limits:
     large: float = 0.25  # of the low: a swing that two of make an oscillation; no healthy labelled run has one
     small: float = 0.15  # of the low: a swing that three of make one; healthy labelled runs have at most one
-    huge: float = 0.50  # of the low: two of these are believed of the evaluations alone; own choice
+    huge: float = 0.50  # of the low: two of these are believed of a short log; own choice
     train: float = 0.10  # of the low, and 6 σ of the level: a swing of the train level
     train_count: int = 3  # swings of the train level; own choice
     evals: int = 8  # fewer evaluations tell no swing from noise
     points: int = 30  # fewer train points likewise
     few_points: int = 12  # … but for two huge swings that last for several points each; own choice
     regress: float = 0.8  # of the first loss: a short log's swings must lead back there; own choice
-    many: int = 20  # evaluations from which on a median of three tells a swing from a single spike; own choice
-    share: float = 0.10  # of everything the level moved through: a swing that matters; own choice
-    memory: float = 0.1  # lag-1 correlation about the trend, below which evaluations only scatter; own choice
     p: float = 0.01  # one-sided Mann–Kendall p of a fall all along; usual
     fall: float = 0.10  # of the first evaluation, at least; own choice
     in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
@@ -70,11 +67,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         # a last climb that has not come back counts as a swing only beside one that has
         back = sum(r.end is not None for r in swings)
         if (len(large) >= 2 and back >= 1) or (len(swings) >= 3 and back >= 2):
-            # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate): that is
-            # a fault only where it is huge, where the train loss swings with it, or where nothing is gained
-            huge = sum(r.factor >= 1 + limits.huge for r in swings) >= 2 and not best_at_end(case.evals)
-            huge = huge and swings_last(case.evals, limits) and not scatters(case.evals, limits)
-            real = huge or train_swings(case, limits) or not gains(case.evals, limits)
+            # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate), and a
+            # small one scatters: that is a fault only where the train loss swings with it, or where nothing is gained
+            real = train_swings(case, limits) or not gains(case.evals, limits)
             real = real and not by_design(case, case.evals, swings, limits)
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
             return [evidence(case, case.evals, swings, 0.85, limits, mild=not real)]
@@ -116,32 +111,10 @@ def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits
     return raised > len(swings) / 2
 
 
-def swings_last(evals: Curve, limits: Limits) -> bool:
-    """The level swings as well: evaluations that leap up for a single epoch and are back are spikes."""
-    if len(evals) < limits.many:
-        return True
-    level = stats.running_median(evals.values, 3)
-    least = limits.share * float(np.ptp(level))  # factors of a loss that has come down far are next to nothing
-    return sum(r.peak_value - r.low_value >= least for r in shape.rises(level, limits.small)) >= 2
-
-
-def scatters(evals: Curve, limits: Limits) -> bool:
-    """A restless fall without memory: each evaluation scatters by itself, as a small eval set does."""
-    if len(evals) < limits.many or not gains(evals, limits) or (evals.values <= 0).any():
-        return False
-    logs, at = np.log(evals.values), np.arange(len(evals), dtype=np.float64)
-    return stats.lag1(logs - stats.theil_sen(at, logs) * at) < limits.memory
-
-
 def gains(evals: Curve, limits: Limits) -> bool:
     """It ends clearly lower than it began, or falls all along however restlessly."""
     falls = stats.mann_kendall(evals.values).p_down < limits.p
     return shape.gained(evals) or (falls and evals.tail() < (1 - limits.fall) * float(evals.values[0]))
-
-
-def best_at_end(evals: Curve) -> bool:
-    """The last three evaluations lie, on average, below all before them: whatever it did on the way, it got there."""
-    return bool(np.mean(evals.values[-3:]) < np.min(evals.values[:-3]))
 
 
 def overfits(case: Case, evals: Curve, rise: shape.Rise) -> bool:
