@@ -12,9 +12,10 @@ from tb_evalguide.render import markdown
 from tb_evalguide.render.csv_report import write
 from tb_evalguide.render.json_report import dumps
 from tb_evalguide.render.layout import Line, Span, line, paint, wrap
-from tb_evalguide.render.terminal import NARROWEST, WIDEST, Page
+from tb_evalguide.render.terminal import NARROWEST, Page
 from tb_evalguide.render.words import safe, size
 
+WIDEST_RANKING = 180
 COLUMNS = (
     "run",
     "rank",
@@ -50,7 +51,8 @@ def render(report: Mapping[str, Any], lang: str, format: str, columns: int, colo
             parts += markdown.checkpoints(run, lang) if run["checkpoints"] else [_none(lang)]
             parts += ["", *(f"- {markdown.prose(note)}" for note in run["ranking"]["notes"]), ""]
         return "\n".join(parts).rstrip() + "\n"
-    page = Page(lang, min(max(columns, NARROWEST), WIDEST), True, str(report["logdir"]))
+    # a table of sentences: as wide as the window
+    page = Page(lang, min(max(columns, NARROWEST), WIDEST_RANKING), True, str(report["logdir"]))
     lines: list[Line] = []
     for run in runs:
         lines += [()] if lines else []

@@ -78,6 +78,19 @@ def render(
     return paint(lines, colour)
 
 
+def one_judge(qualities: Sequence[str | None]) -> tuple[str, list[str]]:
+    """("eval/accuracy", ["0.67", …]) of "eval/accuracy 0.67" and the like, where one metric judges every row.
+
+    Said once, it leaves the room to the reasons; a person's ratings, or several metrics, stay as they are.
+    """
+    texts = [quality or "" for quality in qualities]
+    parts = [text.rpartition(" ") for text in texts if text]
+    names = {name for name, _, _ in parts}
+    if len(names) != 1 or "" in names or not all(figure[:1].isdigit() or figure[:1] == "-" for _, _, figure in parts):
+        return "", texts
+    return names.pop(), [text.rpartition(" ")[2] for text in texts]
+
+
 class Page:
     """Draws in one language at one width."""
 
@@ -354,13 +367,14 @@ class Page:
             Column(head[6], flex=True),
         ]
         values = [self._figures([c[key] for c in shown]) for key in ("value", "gap", "perplexity")]
+        judge, qualities = one_judge([c["quality"] for c in shown])
         cell_rows: list[Sequence[Line]] = [
             [
                 line(Span("★", "ok") if c["recommended"] else Span(" ")),
                 line(Span(str(c["rank"]), "bold" if c["recommended"] else "")),
                 line(Span(number(c["step"]), "bold" if c["recommended"] else "")),
                 *(value[i] for value in values),
-                line(safe(c["quality"]) if c["quality"] else ""),
+                line(safe(qualities[i]) if qualities[i] else ""),
                 line(size(c["size"]) if c["size"] else ("" if c["on_disk"] else Span(head[7], "dim"))),
                 line(safe(c["reason"])),
             ]
@@ -368,7 +382,8 @@ class Page:
         ]
         by = self.text(N_("ranked by {metric}"), metric=safe(metric)) if metric else ""
         count = self.text(N_("{shown} of {count} rows"), shown=len(shown), count=len(run["checkpoints"]))
-        facts = [fact for fact in (by, count if len(shown) < len(run["checkpoints"]) else "") if fact]
+        samples = self.text(N_("samples by {metric}"), metric=safe(judge)) if judge else ""
+        facts = [fact for fact in (by, samples, count if len(shown) < len(run["checkpoints"]) else "") if fact]
         title = self._title(N_("Checkpoints"), Span("  " + " · ".join(facts), "dim"))
         return [fit(title, self.columns), *table(columns, cell_rows, self.columns)]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tb_evalguide.render.layout import ANSI, Column, Span, cells, cut, cut_middle, line, paint, table, wrap
-from tb_evalguide.render.terminal import DETAILED_WHEN_MANY, MOST_DETAILED, render, thin
+from tb_evalguide.render.terminal import DETAILED_WHEN_MANY, MOST_DETAILED, one_judge, render, thin
 from tb_evalguide.render.words import duration, figures, number, safe, size
 from tests.render.contract import RUN, healthy, report, run
 
@@ -239,3 +239,14 @@ def test_safe_spells_out_what_is_not_plain_text() -> None:
     assert safe("가나다 é 😀") == "가나다 é 😀"
     assert len(safe("x" * 10_000)) <= 401
     assert sum(unicodedata.combining(char) > 0 for char in safe("e" + "\u0301" * 500)) <= 2
+
+
+@pytest.mark.parametrize(("qualities", "judge", "shown"), [
+    (["eval/accuracy 0.67", None, "eval/accuracy 0.7"], "eval/accuracy", ["0.67", "", "0.7"]),
+    (["eval/accuracy 0.67", "eval/rouge 0.3"], "", ["eval/accuracy 0.67", "eval/rouge 0.3"]),
+    (["good", "very good"], "", ["good", "very good"]),  # a person's ratings
+    (["very good", "very good"], "", ["very good", "very good"]),
+    ([None, None], "", ["", ""]),
+])  # fmt: skip
+def test_a_metric_that_judges_every_row_is_named_once(qualities, judge, shown):
+    assert one_judge(qualities) == (judge, shown)
