@@ -15,6 +15,7 @@ from tb_evalguide import stats
 from tb_evalguide.config import Config
 from tb_evalguide.model import Cost, Floats, Ints, Profile, Role, RoleChoice, Roles, Series, Training
 
+PERPLEXITY_LOSS = 20.0  # nats: exp(20) is 5e8, more tokens than any vocabulary has to hesitate among
 LEAST_CURVE = 4  # points of a curve that a trend can be told from
 
 
@@ -275,6 +276,12 @@ class Case:
     def is_nats(self) -> bool:
         """Losses are token cross-entropies in nats, so that exp(loss) is a perplexity."""
         return self.profile.id in ("guide", "llm-sft", "pretrain")
+
+    def perplexity(self, loss: float | None) -> float | None:
+        """exp(loss) where the loss is a cross-entropy of tokens in nats and the figure means anything, else None."""
+        if not self.is_nats or loss is None or not math.isfinite(loss) or loss > PERPLEXITY_LOSS:
+            return None
+        return math.exp(loss)
 
     @cached_property
     def timing(self) -> costs.Timing:

@@ -468,7 +468,7 @@ def _rows(
             metric=metric.tag,
             value=c.value,
             gap=c.gap,
-            perplexity=_perplexity(case, c.loss),
+            perplexity=case.perplexity(c.loss),
             quality=c.quality_text,
             tied=len(in_tie) > 1 and c.step in in_tie,
             recommended=chosen is not None and c.step == chosen.step,
@@ -479,10 +479,6 @@ def _rows(
         )
         rows.append(_judged(case, row, c, chosen, tied, best, width, overfits, metric))
     return tuple(rows)
-
-
-def _perplexity(case: Case, loss: float | None) -> float | None:
-    return math.exp(loss) if loss is not None and case.is_nats and loss < 700 else None
 
 
 def _judged(

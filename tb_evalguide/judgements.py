@@ -47,12 +47,6 @@ def thin(rows: list[Judgement]) -> tuple[Judgement, ...]:
     return tuple(rows[i] for i in sorted(keep))
 
 
-def _perplexity(case: Case, loss: float | None) -> float | None:
-    if not case.is_nats or loss is None or not math.isfinite(loss) or loss > 700:
-        return None
-    return math.exp(loss)
-
-
 class _Past:
     """What of the finite evaluations so far a row is judged by."""
 
@@ -84,7 +78,7 @@ def _eval_rows(case: Case, series: Series) -> list[Judgement]:
         train = level if math.isfinite(level) else None
         gap = value - train if train is not None and math.isfinite(value) else None
         grade, reason = _judge_eval(step * pace, value, gap, past, guide, noise)
-        rows.append(Judgement(step, train, value, gap, _perplexity(case, value), grade, reason))
+        rows.append(Judgement(step, train, value, gap, case.perplexity(value), grade, reason))
         if math.isfinite(value):
             past.add(step * pace, value, gap)
     return rows
@@ -147,7 +141,7 @@ def _train_rows(case: Case, series: Series) -> list[Judgement]:
         else:
             grade, reason = _judge_train((step - first_step) * pace, value, first, before, noise, guide)
             lowest = min(lowest, value)
-        rows.append(Judgement(step, value, None, None, _perplexity(case, value), grade, reason))
+        rows.append(Judgement(step, value, None, None, case.perplexity(value), grade, reason))
         before = value
     return rows
 

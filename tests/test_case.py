@@ -179,3 +179,11 @@ def test_series_given_to_a_case_are_not_changed():
     frozen.values.flags.writeable = False
     one = case(frozen, evals(decay(5)))
     assert math.isfinite(one.train_noise) and len(one.gaps) == 5 and one.best_eval == 4
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"), [(1.0, math.e), (19.9, math.exp(19.9)), (20.1, None), (math.nan, None), (None, None)]
+)
+def test_perplexity_is_said_only_where_it_means_something(loss, expected):
+    assert case(None, profile="llm-sft").perplexity(loss) == expected
+    assert case(None, profile="generic").perplexity(loss) is None

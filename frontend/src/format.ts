@@ -135,7 +135,7 @@ export function duration(seconds: number | null | undefined, lang: Lang): string
 
 export function bytes(size: number | null | undefined): string {
   if (size === null || size === undefined) return DASH;
-  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = size;
   let unit = 0;
   while (value >= 1000 && unit < units.length - 1) {
