@@ -13,7 +13,7 @@ from tb_evalguide.i18n import N_
 from tb_evalguide.model import ChecklistItem, Finding, Floats, Ranking, Role, Severity, Signal, Status, Text
 from tb_evalguide.roles.names import greater_is_better
 from tb_evalguide.sources.ratings import RATINGS
-from tb_evalguide.status import last_step
+from tb_evalguide.status import last_step, run_status
 
 if TYPE_CHECKING:
     from tb_evalguide.case import Case, Curve
@@ -215,6 +215,9 @@ def _perplexity(case: Case, findings: Sequence[Finding]) -> Answer:
     numbers = {"value": value}
     if not case.is_guide:
         text = N_("final perplexity is {value:.3g}; the guide's limit of 3 is for its reference model")
+        return UNKNOWN, Text(text, numbers)
+    if run_status(case, case.now).state == "running" and value >= PERPLEXITY_LIMIT:
+        text = N_("perplexity is {value:.4g} so far; the guide's limit of 3 is for the end of the run")
         return UNKNOWN, Text(text, numbers)
     if value < PERPLEXITY_LIMIT:
         return PASS, Text(N_("final perplexity is {value:.4g}, below 3"), numbers)

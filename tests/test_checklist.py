@@ -77,6 +77,13 @@ def test_final_perplexity_is_strict(loss, state):
     assert signal(case(*table(((10, 2, 2.1), (20, 1.5, 1.6), (30, 1, loss)))), "Z6")[0] == state
 
 
+@pytest.mark.parametrize(("age", "state"), [(60.0, "unknown"), (10 * 86_400.0, "fail"), (None, "fail")])
+def test_the_perplexity_of_a_run_that_goes_on_is_not_final(age, state):
+    train, evals = table(((10, 2, 2.1), (20, 1.5, 1.6), (30, 1.4, 1.5)))
+    now = None if age is None else float(evals.wall_times[-1]) + age
+    assert signal(case(train, evals, now=now), "Z6")[0] == state
+
+
 @pytest.mark.parametrize(("value", "state"), [(1.4999, "pass"), (1.5, "fail"), (1.5001, "fail")])
 def test_the_gap_is_strict(value, state):
     assert signal(case(*table(((10, 2, 2.1), (20, 1.5, 1.6), (30, 1.0, value)))), "Z3")[0] == state

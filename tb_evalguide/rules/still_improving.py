@@ -25,6 +25,7 @@ from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.status import run_status
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Limits:
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    if run_status(case, case.now).state == "running":
+        return Skip(Text(N_("the run is still going on")))
     if case.evals is not None and len(case.evals) >= limits.evals:
         curve, sigma = case.evals, case.eval_noise
     elif case.train is not None and len(case.train) >= limits.points:

@@ -40,3 +40,13 @@ def test_an_annealed_rate_is_said():
 
 def test_skipped_with_little_data():
     assert "fewer than" in skipped(RULE, case(train(decay(49)), evals(decay(4))))
+
+
+@pytest.mark.parametrize(("age", "told"), [(60.0, False), (10 * 86_400.0, True)])
+def test_of_a_run_that_goes_on_it_says_nothing(age, told):
+    losses = evals(np.linspace(2.0, 1.0, 20))
+    run = case(train(np.linspace(2.0, 0.9, 200)), losses, now=float(losses.wall_times[-1]) + age)
+    if told:
+        assert found(RULE, run)
+    else:
+        assert "going on" in skipped(RULE, run)
