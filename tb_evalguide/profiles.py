@@ -294,6 +294,9 @@ def _class_start(log: _Log) -> Text | None:
 def _guide(log: _Log) -> Text | None:
     if _foreign(log) or _counts_epochs(log):
         return None
+    taken = log.roles.choices.get(Role.TRAIN_LOSS)
+    if taken is not None and not taken.certain and not read_name(taken.tag).kind:
+        return None  # a curve that does not even say that it is a loss
     start = log.first_train if log.first_train is not None else log.first_eval
     low, high = GUIDE_START if _lm_named(log) else (PLAIN_START, GUIDE_START[1])
     if start is None or not low <= start <= high:
