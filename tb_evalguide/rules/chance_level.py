@@ -52,7 +52,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if curve is None or len(curve) < limits.points:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": limits.points}))
     classes = stated_classes(case)
-    accuracy = case.curve(Role.EVAL_ACCURACY) or case.curve(Role.TRAIN_ACCURACY) or area_under_curve(case)
+    accuracy = case.curve(Role.EVAL_ACCURACY) or case.curve(Role.TRAIN_ACCURACY)
+    if accuracy is None and classes in (None, 2):
+        accuracy = area_under_curve(case)  # of guessing it is a half, however many classes there are
     if classes is None and accuracy is None and stays_at_coin_toss(curve, limits):
         classes = 2
     if classes is None and (accuracy is None or len(accuracy) < limits.points):
@@ -93,13 +95,14 @@ def worse_than_guessing(
     """The later half of the accuracies stands at 1/k while the loss lies above ln k: it answers one class always."""
     if accuracy is None or len(accuracy) < limits.worse_evals:
         return None
-    later = accuracy.values[len(accuracy) // 2 :] / (100 if accuracy.values.max() > 1 else 1)
+    shares = accuracy.values / (100 if accuracy.values.max() > 1 else 1)
+    later = shares[len(accuracy) // 2 :]
     share = float(stats.median(later))
     k = classes if classes is not None else round(1 / share) if share > 0 else 0
     if not 2 <= k <= limits.worse_classes or np.abs(later - 1 / k).max() > limits.worse_accuracy / k:
         return None
     lowest = float(stats.median(curve.values[len(curve) // 2 :]))
-    if lowest < (1 + limits.loss) * math.log(k) or accuracy.values.max() > 1.5 * share:
+    if lowest < (1 + limits.loss) * math.log(k) or shares.max() > 1.5 * share:
         return None
     return Evidence(
         steps=(int(accuracy.steps[len(accuracy) // 2]), int(curve.steps[-1])),

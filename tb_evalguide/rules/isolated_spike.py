@@ -37,6 +37,7 @@ class Limits:
     )
     height: float = 2.0  # times the level: median height of recurrent outliers that count; own choice
     absurd: float = 1000.0  # times the level: no batch of the same data is that hard; own choice
+    absurd_start: float = 10.0  # times the first level, too: near 0 a thousand times the level is nothing; own choice
     absurd_count: int = 2  # of these in a row of single batches are a fault; own choice
     absurd_points: int = 10  # points that show such a level, where they do not show a spread; own choice
 
@@ -78,8 +79,12 @@ def heights(curve: Curve, hits: np.ndarray, level: np.ndarray) -> dict[str, floa
 
 def blow_ups(curve: Curve, limits: Limits) -> Sequence[Evidence]:
     """Single points a thousand times above the seven around them, again and again: a computation that overflows."""
-    level = np.abs(stats.running_median(curve.values, 7))
-    high = curve.values > limits.absurd * np.maximum(level, 1e-300)
+    if (curve.values <= 0).any():
+        return ()  # a score about 0, or a loss of nothing for most batches: no factor means anything there
+    level = stats.running_median(curve.values, 7)
+    # above where the run began as well: a thousand times next to nothing may be an ordinary hard batch
+    floor = limits.absurd_start * abs(shape.start_level(curve))
+    high = curve.values > np.maximum(limits.absurd * np.maximum(level, 1e-300), floor)
     high[:2] = False  # the first fall
     hits = np.flatnonzero(high)
     if len(hits) < limits.absurd_count or not (level[hits] > 0).all():

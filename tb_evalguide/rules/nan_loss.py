@@ -41,13 +41,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     broken = [s for s in series if not np.isfinite(s.values).all()]
     if not broken:
         return elsewhere(case)
-    firsts = {s.tag: int(np.flatnonzero(~np.isfinite(s.values))[0]) for s in broken}
-    head = min(broken, key=lambda s: int(s.steps[firsts[s.tag]]))
-    start = int(head.steps[firsts[head.tag]])
+    # by series and not by tag: Keras' train and validation run have the same tags
+    head = min(broken, key=lambda s: int(s.steps[~np.isfinite(s.values)][0]))
     bad = ~np.isfinite(head.values)
-    after = head.values[firsts[head.tag] :]
+    first = int(np.flatnonzero(bad)[0])
+    start = int(head.steps[first])
+    after = head.values[first:]
     count = int(bad.sum())
-    numbers = {"count": count, "points": len(head), "last_finite": last_finite(head.values, firsts[head.tag])}
+    numbers = {"count": count, "points": len(head), "last_finite": last_finite(head.values, first)}
     finite_share = float(np.isfinite(after).mean())
     # a single odd point, or one that is surrounded by finite ones, did not take the weights with it
     recovered = len(after) >= 3 and finite_share > limits.recovered and bool(np.isfinite(after[-1]))
@@ -58,7 +59,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             numbers=numbers,
             confidence=0.99 if not recovered else 0.9,
             severity=Severity.MEDIUM if recovered else None,
-            variant=variant_of(case, broken, recovered, firsts[head.tag] == 0),
+            variant=variant_of(case, broken, recovered, first == 0),
         )
     ]
 

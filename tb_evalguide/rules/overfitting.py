@@ -57,6 +57,7 @@ class Limits:
     gained_fall: float = 0.1  # of the train loss at the first evaluation, by which it fell meanwhile; own choice
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
     turn: float = 4.0  # times the usual bend of the other evaluations by which two or more in a row rose; own choice
+    train_part: float = 0.5  # of the share by which the eval loss rose, that must show in train as well; own choice
     train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
 
 
@@ -114,7 +115,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     seen = up.share >= limits.least_share or up.rise >= limits.sure_rise
     large = (up.rise >= limits.rise and seen) or (up.share >= limits.share and up.rise >= limits.least_rise)
     if proven and large:
-        return () if train_rises(case, evals, up.best, limits) else [fault(case, evals, up, limits)]
+        return () if train_rises(case, evals, up, limits) else [fault(case, evals, up, limits)]
     begins = seen and begins_to_rise(case, evals, up, limits)
     if begins or memorises(case, evals, up.best, limits) or worse_than_first(case, evals, limits):
         return [finding(evals, up, Severity.MEDIUM, 0.7, "begins")]
@@ -273,12 +274,16 @@ def turns(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
     return bool(after[-1] - after[0] > limits.turn * (float(stats.median(others)) if len(others) else 0.0))
 
 
-def train_rises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
-    """The train level climbed with the eval loss, by more than its noise: whatever that is, nothing is memorised."""
+def train_rises(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+    """The train level climbed with the eval loss, by more than its noise and by a good part of the same share.
+
+    Whatever that is, nothing is memorised. A train loss that creeps up while the eval loss doubles is no excuse.
+    """
     if case.train is None:
         return False
-    then, now = np.interp([evals.steps[best], evals.steps[-1]], case.train.steps, case.train.level)
-    return bool(now > then + max(limits.train_rise * abs(then), 2 * case.train_noise))
+    then, now = np.interp([evals.steps[up.best], evals.steps[-1]], case.train.steps, case.train.level)
+    least = max(limits.train_rise, limits.train_part * up.rise) * abs(then)
+    return bool(now > then + max(least, 2 * case.train_noise))
 
 
 def memorises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:

@@ -48,7 +48,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     best = int(np.argmax(level[: -count or None]))
     top, spread = float(level[best]), float(np.ptp(level))
     sigma = 1.2533 * reward.noise * float(np.sqrt(2 / count))
-    if top - end < limits.lost * spread or start - end < max(limits.below * spread, limits.sigmas * sigma):
+    if spread <= 0 or top - end < limits.lost * spread:
+        return ()
+    if start - end < max(limits.below * spread, limits.sigmas * sigma):
         return ()
     below = np.flatnonzero(level > (top + end) / 2)
     onset = int(reward.steps[min(len(reward) - 1, int(below[-1]) + 1)])

@@ -86,3 +86,21 @@ def test_worse_than_guessing_unless_the_train_loss_says_otherwise(end, fires):
     )
     it = found(RULE, run)
     assert [e.variant for e in it] == ["worse"] * fires
+
+
+@pytest.mark.parametrize("scale", [1, 100])
+def test_an_accuracy_in_per_cent_counts_alike(scale):
+    run = case(
+        train(np.full(200, 1.7)),
+        evals(np.linspace(1.6, 2.2, 12)),
+        roles=accuracy(0.25 * scale, 12),
+        profile="classification",
+    )
+    assert [e.variant for e in found(RULE, run)] == ["worse"]
+
+
+def test_an_auc_says_nothing_of_ten_classes():
+    auc = series("eval/auc", every(20, 100), np.full(20, 0.5))
+    run = case(train(decay(200, 2.4, 2.3)), evals(guess()), metrics=[(auc, True)], profile="classification",
+               arguments={"num_labels": 10})  # fmt: skip
+    assert found(RULE, run)[0].numbers["k"] == 10

@@ -73,3 +73,16 @@ def test_blow_ups_are_a_fault_in_a_short_log(factor, at, expected):
         return
     (evidence,) = found(RULE, run)
     assert severity(RULE, evidence) is expected and evidence.variant == "absurd"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_curve_about_zero_does_not_blow_up(seed):
+    """A critic's score, a likelihood: the level is next to nothing here and there."""
+    noise = np.random.default_rng(seed).standard_normal(2000)
+    assert all(severity(RULE, e) is Severity.INFO for e in found(RULE, case(train(noise))))
+
+
+def test_a_hard_batch_of_a_well_fitted_model_is_none():
+    values = np.geomspace(1.5, 1e-4, 200)
+    values[[150, 170, 190]] = 1.58
+    assert all(severity(RULE, e) is Severity.INFO for e in found(RULE, case(train(values))))

@@ -65,3 +65,18 @@ def test_nan_in_another_curve_is_information():
 def test_nan_in_the_evaluations_alone_does_not_say_that_nothing_was_learned():
     (evidence,) = found(RULE, case(train(decay(40)), evals([math.inf] * 8)))
     assert severity(RULE, evidence) is Severity.CRITICAL and evidence.variant == "evals"
+
+
+def test_train_and_eval_of_one_tag_are_told_apart():
+    """Keras' train and validation run both log epoch_loss, and the evaluations may be fewer."""
+    values = decay(40)
+    values[30:] = math.nan
+    fewer = decay(10)
+    fewer[9:] = math.nan
+    run = case(series("epoch_loss", range(40), values), series("epoch_loss", range(3, 43, 4), fewer))
+    (evidence,) = found(RULE, run)
+    assert evidence.steps[0] == 30 and evidence.numbers["last_finite"] == pytest.approx(values[29])
+    early = decay(10)
+    early[2:] = math.nan
+    (evidence,) = found(RULE, case(series("epoch_loss", range(10), early), series("epoch_loss", range(40), values)))
+    assert evidence.steps[0] == 2

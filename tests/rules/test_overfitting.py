@@ -173,3 +173,11 @@ def test_a_lowest_evaluation_that_was_luck_is_no_turn():
     run = case(train(np.geomspace(0.18, 0.016, 90)), evals(noisy), profile="classification")
     assert not memorises(run, run.evals, 5, dataclasses.replace(RULE.limits, heart_noise=2.0))
     assert memorises(run, run.evals, 5, dataclasses.replace(RULE.limits, heart_noise=0.0))
+
+
+@pytest.mark.parametrize(("end", "fires"), [(0.053, True), (0.06, True), (0.1, False)])
+def test_a_train_loss_that_creeps_up_does_not_excuse_an_eval_loss_that_doubles(end, fires):
+    falls = np.concatenate([np.geomspace(0.2, 0.05, 100), np.linspace(0.05, end, 100)])
+    evaluated = np.concatenate([np.linspace(0.2, 0.1, 10), np.linspace(0.11, 0.2, 10)])
+    loud = [e for e in found(RULE, case(train(falls), evals(evaluated))) if severity(RULE, e) is Severity.HIGH]
+    assert bool(loud) is fires

@@ -43,3 +43,8 @@ def test_noise_is_none(seed):
 def test_skipped():
     assert "profile" in skipped(RULE, agent(np.zeros(40), profile="generic"))
     assert "20" in skipped(RULE, agent(np.zeros(19)))
+
+
+@pytest.mark.parametrize("level", [0.0, -21.0])
+def test_a_reward_that_never_moves_has_not_collapsed(level):
+    assert not found(RULE, agent(np.full(60, level), noise=0.0))
