@@ -486,16 +486,17 @@ def _output(options: argparse.Namespace) -> Iterator[TextIO]:
             reconfigure(errors="backslashreplace", **({} if sys.stdout.isatty() else {"encoding": "utf-8"}))
         yield sys.stdout
         return
-    # A link stays a link: what it leads to is replaced.
-    path = os.path.realpath(target)
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+    # asked of the name as given: what /dev/stdout leads to in a pipe has no path of its own
+    if os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target):
         # A pipe or a device has a reader, and nothing to be kept whole: what is put in its place would never be read.
         try:
-            with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            with open(target, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
                 yield file
         except OSError as error:
             raise NotWritable(path=str(target), reason=error.strerror or str(error)) from error
         return
+    # A link stays a link: what it leads to is replaced.
+    path = os.path.realpath(target)
     partial_file = f"{path}.{os.getpid()}.part"
     try:
         try:

@@ -60,6 +60,8 @@ def _epoch_resets(case: Case, series: Series) -> list[Resume]:
     if epoch is None or len(series.restarts):
         return []
     before, after = epoch.values[:-1], epoch.values[1:]
+    if float(epoch.values.max()) <= 1.0:
+        return []  # it counts within an epoch: it falls back at the end of each
     back = np.flatnonzero((after < EPOCH_RESET * before) & (before - after > LEAST_RESET))
     gaps = epoch.wall_times[back + 1] - epoch.wall_times[back]
     steps = epoch.steps.tolist()

@@ -342,12 +342,19 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
     )
 
 
+_SETTINGS = frozenset({"epsilon", "eps", "exploration", "beta", "alpha", "gamma", "tau", "kl", "entropy", "dropout"})
+
+
 def _only_curve(search: _Search) -> list[_Ranked]:
     """A log of one unnamed curve that falls: it is taken for the train loss, and that is said."""
     unknown = [
         c
         for c in search.candidates
-        if not c.words.derived and c.words.found.isdisjoint(AUX_WORDS) and not c.words.kind and len(c.series) > 1
+        if not c.words.derived
+        and c.words.found.isdisjoint(AUX_WORDS)
+        and _SETTINGS.isdisjoint(c.words.words)
+        and not c.words.kind
+        and len(c.series) > 1
     ]
     if len(unknown) != 1 or greater_is_better(unknown[0].tag) is not None or not _falls(unknown[0].series):
         return []

@@ -39,6 +39,7 @@ class Limits:
     points: int = (
         20  # fewer train points are believed only beside evaluations that lost as clearly (failure-modes.md #9)
     )
+    absurd: float = 1e10  # no loss that anything can be learned from, at its lowest; own choice
     swings: int = 2  # that many recovered swings before the end are oscillation, not divergence; own choice
     lost: float = 0.50  # of the drop: so much lost at the end is divergence however it swung before; own choice
 
@@ -47,6 +48,16 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     train, evals = case.train, case.evals
     assert train is not None  # needs
     end = shape.ending(train)
+    if end.low > limits.absurd:
+        return [
+            Evidence(
+                steps=(int(train.steps[0]), int(train.steps[-1])),
+                tags=(train.tag,),
+                numbers={"value": end.end, "count": len(train)},
+                confidence=0.95,
+                variant="absurd",
+            )
+        ]
     if end.rise < limits.rise or end.share < limits.share:
         return ()
     if end.low <= 0 and (end.start <= 0 or end.share < 1):
@@ -121,6 +132,10 @@ RULE = Rule(
         "Diverged: train loss climbs from {low:.3g} at step {first} to {end:.3g} ({rise:+.0%}) and does not come back."
     ),
     variants={
+        "absurd": N_(
+            "The loss has stood at {value:.3g} since step {first} ({count} points): it had diverged before it was "
+            "logged."
+        ),
         "above_start": N_(
             "Diverged: train loss climbs from {low:.3g} at step {first} to {end:.3g}, above its start {start:.3g}."
         ),

@@ -26,13 +26,13 @@ from tb_evalguide import remedies, shape
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.rules import divergence
 
 
 @dataclass(frozen=True)
 class Limits:
     spread: float = 1e-4  # of the loss (failure-modes.md #6)
     points: int = 6  # evaluations that must agree; failure-modes.md #6 says 3, which rounding can do
-    absurd: float = 1e10  # no loss that anything can be learned from; own choice
     sure: int = 20  # points that agree to the last digit: no rounding hides the noise of so many batches; own choice
     share: float = 0.5  # of the run over which they agree; own choice
     steps: int = 20  # fewer steps than this prove nothing; own choice
@@ -44,6 +44,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": limits.points}))
     if shape.in_warmup(case) or (case.last_step - case.first_step < limits.steps and not case.steps_are_epochs):
         return ()
+    if abs(float(curve.values[-1])) > divergence.Limits().absurd:
+        return ()  # no learning rate that is too low leads there: that is divergence
     if not curve.values.any():
         return ()  # another term, or masked labels: diagnosis says that nothing can be judged by it
     first = constant_from(curve.values, limits.spread)
@@ -57,8 +59,6 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             tags=(curve.tag,),
             numbers={"value": float(curve.values[-1]), "count": count},
             confidence=0.97,
-            label="divergence" if abs(float(curve.values[-1])) > limits.absurd else None,
-            variant="absurd" if abs(float(curve.values[-1])) > limits.absurd else "",
         )
     ]
 
@@ -86,12 +86,6 @@ RULE = Rule(
     doc=__doc__,
     limits=Limits(),
     check=check,
-    variants={
-        "absurd": N_(
-            "The loss has stood at {value:.3g} since step {first} ({count} points): it had diverged before it was "
-            "logged."
-        )
-    },
     message=N_("Nothing is being trained: the loss has been exactly {value:.4g} since step {first} ({count} points)."),
     remedies=(remedies.CHECK_FROZEN, remedies.LR_RAISE),
     not_in=("rl",),

@@ -120,6 +120,7 @@ _MENTIONED = re.compile(
     )[\w.]*$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_RAISED = re.compile(rb"\b\w*Error\b(?!s)|\bERROR\b|\bfailed\b")
 # … and what stands behind them: a count of none, and the words with which TensorFlow takes its own warning back.
 _NONE_BEFORE, _COUNTED = re.compile(rb"\b0\s+(?:cuda\s+|gpu\s+)?$", re.IGNORECASE), re.compile(rb"^\s*(?:\w+)?s\b")
 _NOT_MEANT = re.compile(
@@ -258,6 +259,8 @@ def _kind(line: bytes) -> str | None:
 
 
 def _only_mentioned(line: bytes, match: re.Match[bytes]) -> bool:
+    if _RAISED.search(line[: match.start()]):
+        return False  # an error is being told, whatever words lead up to it
     before, after = line[max(0, match.start() - 200) : match.start()], line[match.end() : match.end() + 200]
     none = (
         _NONE_BEFORE.search(before) is not None and _COUNTED.search(after) is not None

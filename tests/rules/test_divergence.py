@@ -74,3 +74,10 @@ def test_a_score_without_a_floor_may_climb():
 def test_losing_everything_needs_no_evaluations():
     stale = evals([2.0, 1.5, 1.4, 1.39])
     assert found(RULE, case(train(climb(6.0)), stale))
+
+
+@pytest.mark.parametrize(("level", "fires"), [(9e34, True), (2.3, False)])
+def test_a_number_that_no_loss_has_is_a_divergence_before_the_log(level, fires):
+    values = level * (1 + 0.3 * np.random.default_rng(0).standard_normal(60)) if fires else np.full(60, level)
+    it = found(RULE, case(train(np.abs(values)), profile="generic"))
+    assert [e.variant for e in it] == ["absurd"] * fires
