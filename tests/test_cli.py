@@ -748,3 +748,15 @@ def test_the_api_judges_the_age_of_a_run_as_the_command_does(
     assert entry["verdict"]["label"] == report.verdict.label == "stalled"
     assert entry["status"]["state"] == report.status.state == "stalled"
     assert tbe.diagnose(tmp_path, now=None).runs[0].status.state == "unknown"  # the same on every day
+
+
+@pytest.mark.parametrize("target", ["/dev/stdout", "/dev/fd/1"])
+def test_output_into_the_pipe_of_a_shell(target: str) -> None:
+    """What these lead to in a pipe has no path of its own."""
+    if not os.path.exists(target):
+        pytest.skip("no such name on this system")
+    logs = str(Path(__file__).parents[1] / "demo_logs" / "nan")
+    command = [sys.executable, "-m", "tb_evalguide", "report", logs, "--format", "json", "-o", target]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["runs"][0]["verdict"]["label"] == "nan"

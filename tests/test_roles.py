@@ -699,6 +699,7 @@ def test_pairs_that_are_no_losses(tags: dict[str, np.ndarray]) -> None:
 @pytest.mark.parametrize(("tags", "taken"), [
     ({"elated_capybara": DOWN}, True),
     ({"elated_capybara": DOWN, "lr": DOWN}, True),
+    ({"exploration/epsilon": DOWN}, False),  # a setting
     ({"elated_capybara": UP}, False),  # a metric, if it is anything
     ({"elated_capybara": DOWN, "clever_walrus": DOWN}, False),  # which one?
 ])  # fmt: skip

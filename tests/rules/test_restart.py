@@ -30,3 +30,10 @@ def test_a_fresh_start_is_another_rule_s_matter():
 def test_passes_and_skips():
     assert not found(RULE, case(train(decay(40)), evals(decay(5))))
     assert "no loss" in skipped(RULE, case(extra=[series("accuracy", [1, 2], [0.1, 0.2])]))
+
+
+def test_an_epoch_that_counts_within_an_epoch_is_no_resume():
+    """It runs from 0 to 1, again and again."""
+    steps = every(120)
+    fraction = series("train/epoch", steps, [(i % 40) / 40 for i in range(120)])
+    assert not found(RULE, case(series("train/loss", steps, decay(120)), epoch=fraction))

@@ -184,3 +184,15 @@ def test_a_log_shared_by_several_trainings_blames_none(tmp_path: Path) -> None:
     (tmp_path / "nohup.out").write_text("CUDA out of memory\n")
     (tmp_path / "a" / "train.log").write_text("Killed\n")
     assert {t.name: [f.kind for f in t.log_faults] for t in read_trainings(tmp_path)} == {"a": ["killed"], "b": []}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RuntimeError when the batch hit CUDA out of memory",
+        "ERROR handling batch 12 - CUDA out of memory",
+        "Handler process failed CUDA out of memory",
+    ],
+)
+def test_an_error_that_is_told_is_one_whatever_words_lead_up_to_it(line: str) -> None:
+    assert [fault.kind for fault in find_faults(line.encode(), "nohup.out")] == ["out_of_memory"]
