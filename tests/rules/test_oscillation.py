@@ -7,7 +7,7 @@ from tb_evalguide.diagnosis import check_rule
 from tb_evalguide.model import Severity
 from tb_evalguide.rules.oscillation import RULE
 
-from ..support.checks import decay, evals, found, severity, skipped, train
+from ..support.checks import decay, evals, found, rate, severity, skipped, train
 from ..support.phases import case
 
 
@@ -129,3 +129,13 @@ def test_swings_of_a_loss_that_has_come_down_far_are_next_to_nothing():
     values = decay(50, 2.5, 0.05, noise=0.02, rate=8)
     values[20:] *= 1 + 0.8 * np.sin(np.linspace(0, 8 * np.pi, 30)) ** 2
     assert all(severity(RULE, e) is Severity.INFO for e in found(RULE, case(train(decay(200)), evals(values))))
+
+
+@pytest.mark.parametrize(("gains", "expected"), [(True, Severity.INFO), (False, Severity.MEDIUM)])
+def test_cycles_of_the_rate_are_meant_as_long_as_they_gain(gains, expected):
+    """Every pulse of the rate throws the loss up; the later ones end no lower any more."""
+    lows = np.array([1.0, 0.8, 0.65, 0.5, 0.42, 0.36]) if gains else np.array([1.0, 0.5, 0.62, 0.6, 0.65, 0.6])
+    losses = np.concatenate([[low] * 30 + [1.6 * low] * 10 for low in lows] + [[lows[-1] * 0.98] * 10])
+    rates = np.concatenate([([1e-3] * 28 + [1e-2] * 12) for _ in lows] + [[1e-3] * 10])
+    it = found(RULE, case(train(losses), lr=rate(rates)))
+    assert [severity(RULE, e) for e in it] == [expected]
