@@ -1,9 +1,9 @@
 """The eval metric falls past its best while training goes on improving.
 
 ## What it checks
-Only where no eval loss was logged: an evaluated metric whose direction is known, smoothed by a median of three, against
-its end. It fires when the loss of quality is several times the metric's own noise and at least 5 % of its best value, and
-the same metric on the training data (else the train loss) did not get worse with it.
+Only where no eval loss was logged: an evaluated metric whose direction is known, smoothed by a median of three,
+against its end. It fires when the loss of quality is several times the metric's own noise and at least 5 % of its best
+value, and the same metric on the training data (else the train loss) did not get worse with it.
 
 ## Why it matters
 The model learns the training examples by heart. Without an eval loss the metric is the only witness of it.
