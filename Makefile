@@ -22,9 +22,8 @@ types: setup ## mypy --strict, and tsc for the page
 	$(BIN)/mypy
 	cd frontend && { [ -d node_modules/typescript ] || npm ci; } && npm run --silent check
 
-docs: setup ## write docs/rules from the rules' docstrings, docs/roles.md from the table of conventions and docs/roles.md from the table of conventions
+docs: setup ## write docs/rules from the rules' docstrings and docs/roles.md from the table of conventions
 	$(BIN)/python -m tb_evalguide.explain docs/rules
-	$(BIN)/python tools/roles_page.py
 	$(BIN)/python tools/roles_page.py
 
 golden: setup ## make tests/golden again from demo_logs/; read the diff before you commit it

@@ -16,7 +16,7 @@ from tb_evalguide.config import Config
 from tb_evalguide.model import Cost, Floats, Ints, Profile, Role, RoleChoice, Roles, Series, Training
 
 PERPLEXITY_LOSS = 20.0  # nats: exp(20) is 5e8, more tokens than any vocabulary has to hesitate among
-LEAST_CURVE = 4  # points of a curve that a trend can be told from
+LEAST_CURVE = 4  # points of a curve that a trend can be told from (failure-modes.md: three evals prove no trend)
 
 
 @dataclass(frozen=True, eq=False)

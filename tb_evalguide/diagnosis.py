@@ -38,7 +38,6 @@ from tb_evalguide.status import run_status
 _log = logging.getLogger(__name__)
 
 LEVEL = {Severity.CRITICAL: "bad", Severity.HIGH: "bad", Severity.MEDIUM: "warn", Severity.INFO: "ok"}
-MIN_LOSS_POINTS = 4  # fewer points of every loss prove nothing (failure-modes.md: three evals prove no trend)
 # Outside the guide's own short tables, silence of the rules says little before that many points: most need more.
 MIN_HEALTHY_POINTS = 12
 MIN_HEALTHY_EVALS = 6
@@ -346,12 +345,12 @@ def missing(case: Case) -> Text | None:
                 "--role train_loss=TAG."
             )
         )
-    if best < MIN_LOSS_POINTS:
+    if best < LEAST_CURVE:
         return Text(
             N_(
                 "Too few points were logged ({count}): no trend can be told yet. A first answer needs {need} of a loss."
             ),
-            {"count": best, "need": MIN_LOSS_POINTS},
+            {"count": best, "need": LEAST_CURVE},
         )
     short = points["train"] < MIN_HEALTHY_POINTS and max(points["eval"], points["metric"]) < MIN_HEALTHY_EVALS
     short = short and not fell_plainly(case)

@@ -240,6 +240,11 @@ def in_warmup(case: Case) -> bool:
     return rising and lr.values[0] < 0.5 * lr.values[-1]
 
 
+def whole(accuracy: Curve) -> float:
+    """What stands for all answers right in an accuracy: 1, or 100 where it is logged in per cent."""
+    return 100.0 if accuracy.values.max() > 1 else 1.0
+
+
 def log_noise(curve: Curve) -> float:
     """Relative σ of one raw point about the local level; for curves that are not all positive, noise over range."""
     if len(curve) < 5:

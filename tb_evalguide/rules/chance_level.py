@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, stats
+from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
@@ -74,8 +74,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     share = math.nan
     if accuracy is not None and len(accuracy) >= limits.points:
-        share = accuracy.tail(0.2, limits.points)
-        share = share / 100 if share > 1 else share
+        share = accuracy.tail(0.2, limits.points) / shape.whole(accuracy)
         if abs(share - 1 / k) > (limits.two if k == 2 else limits.accuracy) / k:
             return ()
     return [
@@ -89,13 +88,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     ]
 
 
-def worse_than_guessing(
-    curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits
-) -> Evidence | None:
+def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits) -> Evidence | None:
     """The later half of the accuracies stands at 1/k while the loss lies above ln k: it answers one class always."""
     if accuracy is None or len(accuracy) < limits.worse_evals:
         return None
-    shares = accuracy.values / (100 if accuracy.values.max() > 1 else 1)
+    shares = accuracy.values / shape.whole(accuracy)
     later = shares[len(accuracy) // 2 :]
     share = float(stats.median(later))
     k = classes if classes is not None else round(1 / share) if share > 0 else 0
@@ -169,7 +166,7 @@ RULE = Rule(
         "no_accuracy": N_(
             "Nothing learned: the loss stays at {end:.3g}, which is guessing among {k:.0f} classes (ln {k:.0f} = "
             "{chance:.3g})."
-        )
+        ),
     },
     remedies=(remedies.CHECK_LABELS, remedies.LR_RAISE, remedies.OVERFIT_TEN),
     not_in=("rl", "guide", "llm-sft", "pretrain"),

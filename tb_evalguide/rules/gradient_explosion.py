@@ -126,7 +126,9 @@ RULE = Rule(
             "Gradients explode from step {first} on: the norm went from {usual:.3g} to {peak:.3g} and stays there; the "
             "loss does not show it yet."
         ),
-        "harmless": N_("{count} gradient norms far above the usual {usual:.3g} (up to {peak:.3g}); the loss recovered.")
+        "harmless": N_(
+            "{count} gradient norms far above the usual {usual:.3g} (up to {peak:.3g}); the loss recovered."
+        ),
     },
     remedies=(remedies.CLIP_GRADIENTS, remedies.LR_TENTH, remedies.CHECK_BATCHES),
 )

@@ -140,7 +140,7 @@ RULE = Rule(
         "many": N_(
             "{count} isolated spikes between steps {first} and {last}, the highest {peak:.3g} at step {step} "
             "over a level of {level:.3g}; each recovers at once."
-        )
+        ),
     },
     remedies=(remedies.CHECK_BATCHES,),
     not_in=("rl",),

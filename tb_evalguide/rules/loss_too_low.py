@@ -77,7 +77,7 @@ RULE = Rule(
         "small_gap": N_(
             "Train loss is {end:.3g}, below {limit:g}, and eval loss as low: an easy task, or eval samples in "
             "the training set."
-        )
+        ),
     },
     remedies=(remedies.CHECK_LEAKAGE, remedies.USE_BEST_CHECKPOINT),
     profiles=("guide",),

@@ -3,7 +3,9 @@
 ## What it checks
 The drop of the better of the two losses from its start. In the guide profile less than 10 % with a loss above 1.5
 (guide, C3: 6 %). For models that begin untrained less than 25 %. A drop below 2.5 % without any trend counts, too.
-Outside the guide a run of fewer than twenty points, or one that still falls, is only warned of.
+Outside the guide a run of fewer than twenty points, or one that still falls, is only warned of, and a few points whose
+noise hides the fall are not judged. A fall of at least 2.5 %, with a training
+accuracy that rose by five points, or with both losses bending down to a floor on a scale of their own, is learning.
 
 ## Why it matters
 The model has not learned what the data hold; more of the same will not help when the curve has levelled off.
@@ -28,8 +30,6 @@ from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
 from tb_evalguide.rules import lr_too_low
-
-MEDIUM = Severity.MEDIUM
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     floor = {"guide": limits.guide_loss, "llm-sft": limits.sft_loss}.get(case.profile.id, 0.0)
     if drop >= limit or end <= floor or drop < -limits.rising:
         return ()
+    # outside the guide's tables a young run, or one that still falls, may yet get there: a warning, no verdict
+    unsettled = not case.is_guide and (len(curve) < limits.settled or still_falls(curve))
     flat = shape.flat_since(curve, 0.02 + 2 * shape.log_noise(curve) / max(1.0, (len(curve) / 20) ** 0.5))
     return [
         Evidence(
@@ -85,8 +87,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             tags=(curve.tag,),
             numbers={"start": start, "end": min(level, end) if evaluated else level, "drop": drop, "flat": flat},
             confidence=0.85 if drop < 0.8 * limit else 0.7,
-            # outside the guide's tables a young run, or one that still falls, may yet get there: a warning, no verdict
-            severity=None if case.is_guide or (len(curve) >= limits.settled and not still_falls(curve)) else MEDIUM,
+            severity=Severity.MEDIUM if unsettled else None,
             variant="flat" if flat > 0.5 else "",
             rival="lr_too_low",
         )
@@ -110,7 +111,7 @@ def accuracy_grows(case: Case, limits: Limits) -> bool:
     accuracy = case.curve(Role.TRAIN_ACCURACY)
     if accuracy is None or len(accuracy) < 8:
         return False
-    return accuracy.tail() - accuracy.head() > limits.accuracy * (100 if accuracy.values.max() > 1.5 else 1)
+    return (accuracy.tail() - accuracy.head()) / shape.whole(accuracy) > limits.accuracy
 
 
 def still_falls(curve: Curve) -> bool:
