@@ -243,11 +243,14 @@ class Case:
 
     @cached_property
     def steps_are_epochs(self) -> bool:
-        """The step axis counts epochs (Keras, plain loops): steps 0, 1, 2 …, one point each, and no epoch series."""
+        """The step axis counts epochs (Keras, plain loops): every step has its point, and there is no epoch series.
+
+        Wherever it begins: a resumed log goes on counting.
+        """
         curve = self.evals if self.evals is not None else self.train
         if curve is None or self.epoch is not None or self.steps_per_epoch is not None:
             return False
-        return len(curve) >= 3 and int(curve.steps[0]) <= 1 and bool((np.diff(curve.steps) == 1).all())
+        return len(curve) >= 3 and bool((np.diff(curve.steps) == 1).all())
 
     def epochs_at(self, step: float) -> float | None:
         """Epoch at a step; None where the log does not tell."""

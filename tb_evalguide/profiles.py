@@ -395,7 +395,7 @@ def _both_fall_below(log: _Log, high: float) -> bool:
 
 
 def _counts_epochs(log: _Log) -> bool:
-    """The step axis counts epochs: 0, 1, 2 … or 1, 2, 3 …. Fine-tuning of a language model logs optimizer steps.
+    """The step axis counts epochs, from wherever it begins. Fine-tuning of a language model logs optimizer steps.
 
     More points than MOST_EPOCHS are a log of every step. Trainers of language models count steps whatever they log.
     """
@@ -404,7 +404,7 @@ def _counts_epochs(log: _Log) -> bool:
         series = log.roles.get(Role.EVAL_LOSS)
     if series is None or _lm_named(log) or not 3 <= len(series) <= MOST_EPOCHS:
         return False
-    return int(series.steps[0]) <= 1 and bool((np.diff(series.steps) == 1).all())
+    return bool((np.diff(series.steps) == 1).all())
 
 
 def _unknown_tags(log: _Log) -> bool:

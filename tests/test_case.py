@@ -147,6 +147,8 @@ def test_epochs_at():
     keras = case(series("loss", range(20), decay(20)), series("val_loss", range(20), decay(20)))
     assert keras.steps_are_epochs and keras.epochs_at(7) == 7.0
     assert not case(train(decay(20))).steps_are_epochs
+    resumed = case(series("loss", range(1000, 1020), decay(20)))
+    assert resumed.steps_are_epochs, "it goes on counting where it had stopped"
 
 
 def test_planned_steps():

@@ -70,6 +70,14 @@ def test_a_constant_number_of_steps_added(name, steps):
 
 
 @each
+@pytest.mark.parametrize("epochs", [1, 1000])
+def test_a_constant_number_of_epochs_added(name, epochs):
+    """A log that counts epochs from 1000 on is still one that counts epochs."""
+    log = log_epochs(truth(name, 0))
+    assert diagnose(log.shifted(epochs)).verdict.label == diagnose(log).verdict.label
+
+
+@each
 @pytest.mark.parametrize("start", [0.0, 1e9, 4e9])
 def test_wall_time_says_nothing_of_learning(name, start):
     log = log_every(truth(name, 0), 2)

@@ -710,6 +710,36 @@ def test_the_only_curve_of_a_log_is_taken_for_the_loss_and_said(tags: dict[str, 
     assert not taken or not roles.choices[Role.TRAIN_LOSS].certain
 
 
+@pytest.mark.parametrize(("train", "evals"), [
+    ("logcosh", "val_logcosh"),
+    ("batch/huber", "valid/huber"),
+    ("rmsle/train", "rmsle/val"),
+    ("neg_elbo/train", "neg_elbo/val"),
+    ("train/elbo", "valid/elbo"),  # logged negative: it falls
+    ("price/train_l1", "price/val_l1"),
+])  # fmt: skip
+def test_losses_named_by_their_function(train: str, evals: str) -> None:
+    found, _ = chosen(**{train.replace("/", "__"): DOWN, evals.replace("/", "__"): DOWN + 0.1})
+    assert (found["train_loss"], found["eval_loss"]) == (train, evals)
+
+
+def test_they_are_metrics_beside_a_loss() -> None:
+    found, _ = chosen(loss=DOWN, val_loss=DOWN, huber=DOWN, val_huber=DOWN)
+    assert (found["train_loss"], found["eval_loss"]) == ("loss", "val_loss")
+    found, _ = chosen(train__elbo=UP, valid__elbo=UP)  # the bound itself: more is better
+    assert "train_loss" not in found
+
+
+def test_a_pair_that_diverged_is_still_a_loss() -> None:
+    """It fell far before it climbed above its start; a metric begins at its lowest."""
+    climbed = np.concatenate([np.linspace(2.0, 1.0, 10), np.linspace(1.0, 3.0, 20)])
+    found, _ = chosen(contrastive__train=climbed, contrastive__val=climbed + 0.1)
+    assert found == {"train_loss": "contrastive/train", "eval_loss": "contrastive/val"}
+    quality = np.concatenate([np.linspace(0.2, 0.8, 20), np.linspace(0.8, 0.6, 10)])
+    found, _ = chosen(g__train=quality, g__val=quality)
+    assert "train_loss" not in found
+
+
 def test_a_named_loss_is_better_than_an_unnamed_pair() -> None:
     found, roles = chosen(g__train=DOWN, g__val=DOWN, train__loss=DOWN)
     assert found == {"train_loss": "train/loss"}

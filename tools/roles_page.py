@@ -34,11 +34,13 @@ what was ambiguous (`role_notes`).
 2. **The framework's spelling**, from the table below. The framework is known from the files (a `trainer_state.json`, an
    `hparams.yaml`, Keras' folders) or from its typical tags.
 3. **The words of the tag**, and of the sub-run that it stands in: `train`, `val`, `dev`, `test`; `loss`, `nll`, `cost`;
-   `mse`, `mae` and other errors only where no loss is logged. A tag `Loss` in a run `Loss_validation` is an eval loss.
+   `mse`, `mae`, `huber`, `logcosh`, `l1` and other errors only where no loss is logged (`huber` beside `val_huber` is
+   then that of training). A tag `Loss` in a run `Loss_validation` is an eval loss.
    The Korean words 학습, 훈련, 검증, 평가, 시험, 손실, 정확도 and 학습률 count alike; `te_loss` and `va_loss` do
    beside a `tr_loss`.
 4. **A pair that names no quantity**, `g/train` and `g/val`, only where no loss is named at all and the training side
-   falls, or the only curve of a log, where it falls. The report says so, and the choice is not certain.
+   falls, or fell far before it climbed (`elbo` is such a name where it is logged negative, so that it falls); or the
+   only curve of a log, where it falls. The report says so, and the choice is not certain.
 
 ## What is compared with what
 

@@ -249,6 +249,8 @@ def _choose_losses(search: _Search, training: Training) -> tuple[RoleChoice, ...
     extra: tuple[RoleChoice, ...] = ()
     given_train = search.choices.get(Role.TRAIN_LOSS)
     given_eval = search.choices.get(Role.EVAL_LOSS)
+    if not (trains or given_train or given_eval):
+        trains = _errors_beside(search, evals)
     if not (trains or evals or given_train or given_eval):
         trains, evals = _unnamed_pairs(search)
         trains = trains or _only_curve(search)
@@ -314,6 +316,16 @@ def _losses(search: _Search, role: Role) -> list[_Ranked]:
     return [r for r in out if r.candidate.series.values.any()] or out
 
 
+def _errors_beside(search: _Search, evals: Sequence[_Ranked]) -> list[_Ranked]:
+    """`huber` beside `val_huber`, where no loss is named: an error without a split is that of training."""
+    wanted = {r.candidate.words.rest for r in evals if r.candidate.words.kind == "error"}
+    return [
+        _Ranked(c, (150.0, -len(c.series)))
+        for c in search.candidates
+        if c.words.kind == "error" and not c.words.split and not c.words.derived and c.words.rest in wanted
+    ]
+
+
 def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
     """`g/train` and `g/val` where no loss is named at all: a pair that falls is taken for the losses, and said.
 
@@ -321,7 +333,9 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
     """
     sides: dict[tuple[str, tuple[str, ...]], dict[str, _Candidate]] = {}
     for c in search.candidates:
-        unknown = not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and greater_is_better(c.tag) is None
+        # an evidence lower bound is a loss where it is logged negative, so that it falls
+        direction = None if "elbo" in c.words.found else greater_is_better(c.tag)
+        unknown = not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and direction is None
         unknown = unknown or set(c.words.words) <= TRAIN_WORDS | EVAL_WORDS | TEST_WORDS
         if c.words.split and unknown and not c.words.kind and not c.words.derived and len(c.series) > 1:
             name = tuple(word for word in c.words.words if word not in TRAIN_WORDS | EVAL_WORDS | TEST_WORDS)
@@ -329,7 +343,7 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
     pairs = [
         (found["train"], found.get("eval") or found["test"])
         for found in sides.values()
-        if "train" in found and ("eval" in found or "test" in found) and _falls(found["train"].series)
+        if "train" in found and ("eval" in found or "test" in found) and _fell(found["train"].series)
     ]
     for train, evals in pairs[:1]:
         names = {"train": train.tag, "eval": evals.tag}
@@ -369,6 +383,15 @@ def _falls(series: Series) -> bool:
     values = series.values[np.isfinite(series.values)]
     part = max(1, len(values) // 5)
     return len(values) > 1 and stats.median(values[-part:]) < stats.median(values[:part])
+
+
+def _fell(series: Series) -> bool:
+    """It falls, or fell far before it climbed: a loss that diverged. A metric begins at its lowest."""
+    values = series.values[np.isfinite(series.values)]
+    if _falls(series) or len(values) < 8:
+        return _falls(series)
+    level = stats.running_median(values, 3)
+    return bool(level[0] - level.min() > 0.25 * np.ptp(level))
 
 
 _OTHER_LOSS = {Role.TRAIN_LOSS: Role.EVAL_LOSS, Role.EVAL_LOSS: Role.TRAIN_LOSS}

@@ -27,7 +27,11 @@ EPOCH_WORDS = frozenset({"epoch", "epochs"})
 LOSS_WORDS = frozenset(
     {"loss", "losses", "nll", "crossentropy", "xent", "xentropy", "ce", "bce", "cost", "objective", "criterion"}
 )
-ERROR_WORDS = frozenset({"error", "err", "mse", "mae", "rmse", "msle", "bpc", "bpb", "bpt"})
+ERROR_WORDS = word_set(
+    """
+    error err mse mae rmse msle rmsle bpc bpb bpt huber smoothl1 logcosh hinge pinball quantile focal l1 l2 sse
+    """
+)
 # Words that do not change which quantity a loss is.
 FILLER_WORDS = word_set(
     """
