@@ -3,10 +3,15 @@
 ## What it checks
 The mean of the last two evaluations against the lowest level of the eval loss, in units of the noise between
 evaluations. It fires when the rise is significant for the number of evaluations, large enough to see (12 % of the
-loss, or a fifth of everything that had been gained), and the train loss did not rise with it. With few
-evaluations a steadily growing gap stands in for significance, and so do two or more evaluations in a row that
-rise far beyond what the others move by, as in the guide's C2. A train loss that went on falling far below an eval
-loss that has turned is a warning, unless a metric is still at its best.
+loss, or a fifth of everything that had been gained), and eval loss has parted from train loss: that fell meanwhile
+and lies 15 % below it, or half as much again. A train loss that rose with it is another fault. With few evaluations a
+steadily growing gap stands in for significance, and so do two or more evaluations in a row that rise far beyond what
+the others move by, as in the guide's C2, and the ranks of seven evaluations. A rise no higher than an earlier one that
+went back is waited for. It is a warning until it has lasted three evaluations and train loss has fallen far.
+
+A train loss that went on falling far below an eval loss that has turned is a warning, unless a metric is still at its
+best; so are four evaluations in a row that each rise, a small rise while a metric got much worse, and an eval loss
+that gains nothing at all while train loss falls far below it.
 
 ## Why it matters
 The model now learns the training examples by heart. Checkpoints after the lowest eval loss are worse on new data,
@@ -44,6 +49,8 @@ class Limits:
     significance: float = 1.0  # multiple of crit(n), the 1 % point of the rise by chance (failure-modes.md, #23)
     trend_p: float = 0.01  # one-sided Mann–Kendall p of the growing gap that stands in for significance
     many: int = 12  # evaluations from which on the lowest is a median of three, no lucky epoch; own choice
+    ranked: int = 7  # evaluations after the lowest, from which on their ranks can stand in for significance; own choice
+    rank_sigmas: float = 1.96  # one-sided 2.5 % point of Mann–Whitney's U; usual
     near: float = 5.0  # times the rise above the lowest: earlier evaluations higher than that belong to the first fall
     least_share: float = 0.01  # of the drop; where the loss fell by decades a rise in the last digits is not one to see
     sure_rise: float = 0.50  # of the lowest loss: large whatever its share of the drop; own choice
@@ -53,11 +60,39 @@ class Limits:
     heart_fall: float = 0.2  # … while train fell by this much since the lowest evaluation; labelled runs as they grew …
     heart_rise: float = 0.02  # … and the last three evaluations lie this far above it; a healthy run: 1.7 % at its end
     heart_noise: float = 1.25  # … their mean by as many σ of one evaluation; own choice
+    numerous: int = 40  # evaluations from which on the train level about two of them is a median; own choice
+    plenty: int = 20  # evaluations from which on the lowest is a median of its neighbours for memorising; own choice
+    around: int = 2  # … of these on either side; own choice
+    handful: int = 5  # evaluations at most, of which those after the lowest all lie …
+    few_rise: float = 0.1  # … half as far above it as the last one must; own choice
+    few_fall: float = 0.2  # … while train loss fell by this much; own choice
+    nothing: float = 0.03  # of the first evaluations: gaining less than that is gaining nothing; own choice
+    clear: float = 3.0  # σ of a train point, by which train loss fell then; own choice
+    gained_once: float = 0.08  # … and never more than that in between; own choice
     gained_evals: int = 6  # evaluations of which the last three lie above the first two; own choice
     gained_fall: float = 0.1  # of the train loss at the first evaluation, by which it fell meanwhile; own choice
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
     turn: float = 4.0  # times the usual bend of the other evaluations by which two or more in a row rose; own choice
+    in_a_row: int = 4  # evaluations that each rise above the one before, from the lowest on; own choice
+    with_metric: float = 0.05  # of the lowest loss: enough of a rise where a metric fell with it; own choice …
+    metric_lost: float = 0.1  # … by this much of what it had been, at both last evaluations; own choice
     train_part: float = 0.5  # of the share by which the eval loss rose, that must show in train as well; own choice
+    patience: int = 3  # evaluations after the lowest, before which a rise is no more than a warning; own choice
+    again: float = 1.25  # times the height of an earlier rise that went back: a rise no higher may go back, too …
+    longer: float = 1.5  # … unless it lasts that many times as long; own choice
+    train_fall: float = 0.02  # of the train level at the lowest evaluation, by which it fell since; own choice
+    apart: float = 0.15  # of the train level, by which eval loss lies above it at the end; labelled runs as they grew
+    far: float = 0.5  # of the train level: so far above that train need not have fallen; own choice
+    widened: float = 1.5  # times eval over train loss at the lowest, where train had been above; own choice
+    torn_fall: float = (
+        0.3  # of the train level since the lowest: what eval loss then gains is not by chance; own choice
+    )
+    halved: float = 0.5  # … a fall after which no earlier swing excuses a rise; own choice
+    long: int = 8  # evaluations since the lowest, from which on a growing gap stands in for significance; own choice …
+    nearly: float = 0.6  # … of the limit of significance, that must be there nevertheless; own choice
+    lasting: int = 12  # evaluations since the lowest, from which on the rise speaks for itself; own choice …
+    beyond: float = 1.5  # … times the limit of significance, where only the eval loss tells; own choice
+    far_beyond: float = 5.0  # … with half as many evaluations; own choice
     train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
 
 
@@ -107,21 +142,36 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     evals = case.evals
     assert evals is not None  # needs
     if len(evals) == 3:
-        return three_in_a_row(case, evals, limits)
-    up = climb(case, evals, limits)
-    if up is None or diverged(case):
+        return three_in_a_row(case, evals, limits) or few_rise(case, evals, limits)
+    if diverged(case):
         return ()
-    proven = up.sure or (up.few and (gap_grows(case, evals, up, limits) or turns(case, evals, up.best, limits)))
+    up = climb(case, evals, limits)
+    found = judged(case, evals, up, limits) if up is not None else []
+    if found and found[0].severity is not Severity.INFO:
+        return found
+    return few_rise(case, evals, limits) or gains_nothing(case, evals, limits) or found
+
+
+def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evidence]:
+    """What the rise from the lowest evaluation to the last ones says."""
     seen = up.share >= limits.least_share or up.rise >= limits.sure_rise
     large = (up.rise >= limits.rise and seen) or (up.share >= limits.share and up.rise >= limits.least_rise)
-    if proven and large:
-        return () if train_rises(case, evals, up, limits) else [fault(case, evals, up, limits)]
-    begins = seen and begins_to_rise(case, evals, up, limits)
-    if begins or memorises(case, evals, up.best, limits) or worse_than_first(case, evals, limits):
+    again = recovers(evals, up, limits) and not torn(case, evals, up, limits.halved, limits)
+    if large and not again and proven(case, evals, up, limits):
+        if train_rises(case, evals, up, limits):
+            return []
+        if lasts(evals, up, limits) or parted(case, evals, up, limits):
+            return [fault(case, evals, up, limits)]
+    begins = (
+        (seen and begins_to_rise(case, evals, up, limits))
+        or keeps_rising(case, evals, up, limits)
+        or metric_falls(case, evals, up, limits)
+    )
+    if (begins and not again) or memorises(case, evals, up.best, limits) or worse_than_first(case, evals, limits):
         return [finding(evals, up, Severity.MEDIUM, 0.7, "begins")]
     if up.sure and up.rise >= limits.least_rise:
         return [finding(evals, up, Severity.INFO, 0.6, "slight")]
-    return ()
+    return []
 
 
 def finding(
@@ -148,22 +198,126 @@ def finding(
     )
 
 
+def proven(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+    """No chance: by the noise of the evaluations, by their ranks, or, where few or long risen, by what the eye sees."""
+    if up.sure or shifted(evals, up, limits):
+        return True
+    since = len(evals) - 1 - up.best
+    nearly = up.sigmas > limits.nearly * stats.critical_rise(len(evals))
+    trusted = up.few or (since >= limits.long and nearly)
+    return trusted and (gap_grows(case, evals, up, limits) or turns(case, evals, up.best, limits))
+
+
 def fault(case: Case, evals: Curve, up: Climb, limits: Limits) -> Evidence:
     """A large rise beyond doubt. A single evaluation far above the others may be a blip: a warning until the next."""
-    alone = up.few and not case.is_guide and float(evals.values[-2]) < up.low + limits.before * (up.last - up.low)
+    alone = up.few and float(evals.values[-2]) < up.low + limits.before * (up.last - up.low)
+    young = len(evals) - 1 - up.best < limits.patience
+    plain = lasts(evals, up, limits) or torn(case, evals, up, limits.torn_fall, limits)
     sharp = min(1.0, up.rise / (2 * limits.rise)) if up.rise < limits.rise else 1.0
     confidence = 0.97 if up.sure and up.rise > 2 * limits.rise else 0.7 + 0.2 * sharp * up.sure
-    variant = "no_train" if case.train is None else ("" if train_falls(case, evals, up.best) else "level")
-    if alone:
-        return finding(evals, up, Severity.MEDIUM, 0.6, variant, case.train)
+    variant = "no_train" if case.train is None else ("" if train_falls(case, evals, up.best, limits) else "level")
+    if not case.is_guide and (alone or young or not plain):
+        confidence = min(confidence, 0.6 if alone or young else 0.85)
+        return finding(evals, up, Severity.MEDIUM, confidence, variant, case.train)
     return finding(evals, up, None, confidence, variant, case.train)
+
+
+def recovers(evals: Curve, up: Climb, limits: Limits) -> bool:
+    """The eval loss rose as far before, near its present level, and came back: it may do so again.
+
+    Not said of a rise that lasts longer than any of those did.
+    """
+    values, since = evals.values[: up.best + 1], len(evals) - 1 - up.best
+    floor = np.minimum.accumulate(values)
+    lows = np.flatnonzero(values <= floor)  # each new low is where the rise since the one before had gone back
+    if len(lows) < 2:
+        return False
+    heights = np.maximum.reduceat(values, lows)[:-1] - values[lows[:-1]]
+    lengths = np.diff(lows)
+    near = values[lows[:-1]] <= up.low + limits.near * (up.end - up.low)
+    as_far = up.end - up.low <= limits.again * heights
+    return bool((near & (lengths >= 2) & as_far & (since <= limits.longer * lengths)).any())
+
+
+def parted(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+    """The train loss fell on since the lowest evaluation and now lies well below the eval loss: that is memorising."""
+    if case.train is None or up.rise >= limits.sure_rise:
+        return True
+    then, now = then_and_now(case, evals, up.best, limits)
+    if not (now > 0 and up.low > 0):
+        return bool(now < then)
+    above = up.end / now
+    widened = above >= 1 and above > limits.widened * up.low / then
+    fell = now < (1 - limits.train_fall) * then
+    return bool((fell and (above > 1 + limits.apart or widened)) or above > 1 + limits.far)
+
+
+def then_and_now(case: Case, evals: Curve, best: int, limits: Limits) -> tuple[float, float]:
+    """Train level at the lowest evaluation and at the last one; with many evaluations, medians about these."""
+    k = len(evals) // 20 if len(evals) >= limits.numerous else 0
+    levels = case.train_at(evals.steps)
+    then, now = (x[np.isfinite(x)] for x in (levels[max(0, best - k) : best + k + 1], levels[-1 - k :]))
+    return (float(stats.median(then)) if len(then) else math.nan, float(stats.median(now)) if len(now) else math.nan)
+
+
+def torn(case: Case, evals: Curve, up: Climb, fall: float, limits: Limits) -> bool:
+    """Train fell so far meanwhile, and lies so far below, that the eval loss will hardly come back."""
+    if case.train is None:
+        return False
+    then, now = then_and_now(case, evals, up.best, limits)
+    return bool(0 < now < (1 - fall) * then and up.end > (1 + limits.far) * now)
+
+
+def lasts(evals: Curve, up: Climb, limits: Limits) -> bool:
+    """So many evaluations since the lowest, the last three all clearly above it, that no train loss need tell more."""
+    since = len(evals) - 1 - up.best
+    sigmas = up.sigmas / stats.critical_rise(len(evals))
+    clear = since >= limits.lasting and sigmas > limits.beyond
+    clear = clear or (since >= limits.lasting // 2 and sigmas > limits.far_beyond)
+    return bool(clear and evals.values[-3:].min() > up.low * (1 + limits.rise / 2))
 
 
 def begins_to_rise(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     """Both last evaluations lie clearly above the lowest, though not far, and train fell meanwhile."""
     both = float(np.min(evals.values[-2:])) if len(evals) < 40 else up.end
     clear = (both - up.low) / up.noise > limits.significance * stats.critical_rise(len(evals))
-    return clear and up.low > 0 and both / up.low - 1 >= limits.begins and train_falls(case, evals, up.best)
+    risen = clear and up.low > 0 and both / up.low - 1 >= limits.begins
+    return risen and train_falls(case, evals, up.best, limits) and parted(case, evals, up, limits)
+
+
+def shifted(evals: Curve, up: Climb, limits: Limits) -> bool:
+    """The evaluations after the lowest rank above as many before it, however much each of them scatters."""
+    best = int(np.argmin(evals.values))
+    after = evals.values[best + 1 :]
+    before = evals.values[max(0, best - len(after)) : best + 1]
+    if up.few or len(after) < limits.ranked or len(before) < 4:
+        return False
+    above = float(np.searchsorted(np.sort(before), after).mean()) / len(before)
+    sigma = math.sqrt((len(after) + len(before) + 1) / (12 * len(after) * len(before)))  # Mann–Whitney's U over n·m
+    return above - 0.5 > limits.rank_sigmas * sigma
+
+
+def keeps_rising(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+    """So many evaluations in a row that each lie above the one before, while train fell far: a turn, however slow."""
+    after = evals.values[int(np.argmin(evals.values)) :]
+    if len(after) <= limits.in_a_row or (np.diff(after) <= 0).any() or after[-1] < after[0] * (1 + limits.least_rise):
+        return False
+    then, now = case.train_at(evals.steps[[len(evals) - len(after), -1]])
+    return bool(after[0] > 0 and now < (1 - limits.heart_fall) * then and parted(case, evals, up, limits))
+
+
+def metric_falls(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+    """The eval loss rose by a little, and an evaluated metric got much worse with it while train loss fell."""
+    if up.rise < limits.with_metric or case.train is None or not parted(case, evals, up, limits):
+        return False
+    accuracy = case.roles.choices.get(Role.EVAL_ACCURACY)
+    for choice in (*case.metrics, *([accuracy] if accuracy is not None else [])):
+        curve = Curve.of(choice.series)
+        if choice.greater_is_better and len(curve) >= 4 and curve.steps[-1] >= evals.steps[-1]:
+            before = curve.values[curve.steps <= evals.steps[up.best]]
+            if len(before) and curve.values[-2:].max() < (1 - limits.metric_lost) * before.max():
+                return True
+    return False
 
 
 def gap_grows(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
@@ -176,7 +330,7 @@ def three_in_a_row(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidenc
     first, second, third = evals.values.tolist()
     if first <= 0 or second < first * (1 + limits.each) or third < second * (1 + limits.each):
         return ()
-    if not train_falls(case, evals, 0):
+    if not train_falls(case, evals, 0, limits):
         return ()
     numbers = {"low": first, "end": third, "rise": third / first - 1, "evals": 3}
     steps = (int(evals.steps[0]), int(evals.steps[-1]))
@@ -187,18 +341,67 @@ def three_in_a_row(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidenc
     ]
 
 
+def few_rise(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence]:
+    """Three to five evaluations, two or more after the lowest all above it, while train fell far: worth a warning."""
+    best = int(np.argmin(evals.values))
+    low, after = float(evals.values[best]), evals.values[best + 1 :]
+    if len(evals) > limits.handful or len(after) < 2 or low <= 0 or after.min() < low * (1 + limits.few_rise / 2):
+        return []
+    if after[-1] < low * (1 + limits.few_rise):
+        return []
+    if case.train is None or len(case.train) < 4 or metric_improves(case, evals, best):
+        return []
+    then, now = then_and_now(case, evals, best, limits)
+    if not (0 < now < (1 - limits.few_fall) * then and now * (1 + limits.apart) < after[-1]):
+        return []
+    numbers = {"low": low, "end": float(after[-1]), "rise": float(after[-1]) / low - 1, "evals": len(evals)}
+    steps = (int(evals.steps[best]), int(evals.steps[-1]))
+    return [
+        Evidence(
+            steps=steps, tags=(evals.tag,), numbers=numbers, confidence=0.5, severity=Severity.MEDIUM, variant="begins"
+        )
+    ]
+
+
+def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence]:
+    """Train loss fell on and on, far below an eval loss that ends where it began: nothing learned generalises."""
+    if case.train is None or len(evals) < limits.gained_evals or evals.values.min() <= 0 or metric_gains(case):
+        return []
+    first, last = float(stats.median(evals.values[:2])), float(stats.median(evals.values[-3:]))
+    then, now = then_and_now(case, evals, 0, limits)
+    fell = 0 < now < (1 - limits.heart_fall) * then and then - now > limits.clear * case.train_noise
+    if not fell or last < (1 - limits.nothing) * first or last < (1 + limits.far) * now:
+        return []
+    if float(evals.values.min()) < (1 - limits.gained_once) * first:
+        return []
+    return [
+        Evidence(
+            steps=(int(evals.steps[0]), int(evals.steps[-1])),
+            tags=(case.train.tag, evals.tag),
+            numbers={"then": float(then), "now": float(now), "low": first, "end": last, "rise": last / first - 1},
+            confidence=0.6,
+            severity=Severity.MEDIUM,
+            variant="no_gain",
+        )
+    ]
+
+
 def noise_around(case: Case, best: int, limits: Limits) -> float:
     """σ of one evaluation near the lowest: with few of them, those of the first steep fall are left out."""
     evals = case.evals
     assert evals is not None
     if len(evals) >= limits.many:
         return case.eval_noise
+    noise = near_noise(evals, best, limits)
+    return min(case.eval_noise, noise) if noise else case.eval_noise
+
+
+def near_noise(evals: Curve, best: int, limits: Limits) -> float:
+    """σ of one evaluation from the first one near the lowest on; 0.0 where fewer than four are left."""
     low = float(evals.values[best])
     near = evals.values <= low + limits.near * (float(evals.values[best:].max()) - low)
     first = int(np.flatnonzero(~near[: best + 1])[-1]) + 1 if not near[: best + 1].all() else 0
-    if len(evals) - first < 4:
-        return case.eval_noise
-    return min(case.eval_noise, stats.eval_noise(evals.steps[first:], evals.values[first:]))
+    return stats.eval_noise(evals.steps[first:], evals.values[first:]) if len(evals) - first >= 4 else 0.0
 
 
 def gap_trend(case: Case) -> float:
@@ -267,7 +470,7 @@ def turns(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
     after = evals.values[best:]
     if len(after) < 3 or best < 2 or (np.diff(after) <= 0).any():
         return False
-    if case.train is not None and not train_falls(case, evals, best):
+    if case.train is not None and not train_falls(case, evals, best, limits):
         return False
     bends = np.abs(stats.second_differences(evals.steps, evals.values))
     others = np.delete(bends, best - 1) if 0 < best <= len(bends) else bends
@@ -289,11 +492,16 @@ def train_rises(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
 def memorises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
     """The train loss went on falling far below the eval loss, which has turned: no noise does that to both at once."""
     low, turned = float(np.min(evals.values)), float(np.min(evals.values[-3:]))
-    if float(np.mean(evals.values[-3:])) - low < limits.heart_noise * case.eval_noise:
+    noise = case.eval_noise
+    if len(evals) < limits.many:
+        noise = max(noise, near_noise(evals, int(np.argmin(evals.values)), limits))
+    elif len(evals) >= limits.plenty:  # so many that the lowest may be one lucky epoch: its neighbours are the level
+        low = max(low, float(np.min(stats.running_median(evals.values, 2 * limits.around + 1))))
+    if float(np.mean(evals.values[-3:])) - low < limits.heart_noise * noise:
         return False
     if case.train is None or low <= 0 or turned < low * (1 + limits.heart_rise) or metric_improves(case, evals, best):
         return False
-    then, now = case.train_at(np.array([evals.steps[best], evals.steps[-1]]))
+    then, now = then_and_now(case, evals, best, limits)
     return bool(0 < now < min(limits.learned_by_heart * float(evals.values[-1]), then * (1 - limits.heart_fall)))
 
 
@@ -302,12 +510,12 @@ def diverged(case: Case) -> bool:
     return case.train is not None and len(case.train) >= 8 and bool(divergence.check(case, divergence.RULE.limits))
 
 
-def train_falls(case: Case, evals: Curve, best: int) -> bool:
+def train_falls(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
     """The train level is lower at the last evaluation than at the best one."""
     if case.train is None:
         return False
-    then, now = case.train_at(np.array([evals.steps[best], evals.steps[-1]]))
-    return bool(now < then - case.train_noise / 2)
+    then, now = then_and_now(case, evals, best, limits)
+    return bool(now < then - max(case.train_noise / 2, limits.train_fall * abs(then)))
 
 
 RULE = Rule(
@@ -336,6 +544,10 @@ RULE = Rule(
         "slight": N_(
             "Eval loss is slightly past its lowest value: {low:.3g} at step {first}, {end:.3g} at the end "
             "({rise:+.1%})."
+        ),
+        "no_gain": N_(
+            "Nothing that is learned generalises: train loss fell from {then:.3g} to {now:.3g}, but eval loss stands "
+            "at {end:.3g}, where it began ({low:.3g})."
         ),
         "no_train": N_(
             "Eval loss rose from {low:.3g} at step {first} to {end:.3g} ({rise:+.0%}): overfitting, as far as "
