@@ -2,7 +2,8 @@
 
 ## What it checks
 The last tenth of the train loss against the lowest level before it: higher by 10 % of that level and by 10 % of all
-that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too.
+that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too; a
+smaller climb will do where both losses gave back a fifth of what they had gained, each far beyond its noise.
 
 ## Why it matters
 The run has left the region it had learned. Steps after the lowest level made the model worse on the training data
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, shape
+from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
@@ -35,11 +36,16 @@ class Limits:
     share: float = 0.10  # of the drop from the start to the lowest level, so that a rise at 1 % of the start is none
     significance: float = 5.0  # σ of the difference between the end and the lowest level (failure-modes.md #9)
     eval_rise: float = 0.05  # the evaluations must have risen by this much above their lowest; own choice
+    log_share: float = 0.25  # of the drop on a logarithmic axis, where both losses rose by `sure_rise`; own choice
+    evals: int = 8  # evaluations that can tell a small climb of both losses; own choice
+    apart: float = 2.0  # eval over train loss at the end, beyond which they do not climb together; own choice
     sure_rise: float = 0.50  # of the lowest level: with evaluations that rose as clearly, 1.5 σ are enough; own choice
     points: int = (
         20  # fewer train points are believed only beside evaluations that lost as clearly (failure-modes.md #9)
     )
+    no_floor: float = 1e4  # times the first loss, which a negative one has grown by; own choice
     absurd: float = 1e10  # no loss that anything can be learned from, at its lowest; own choice
+    as_high: float = 0.5  # of the climb at the end: earlier ones so high that went back, so may this; own choice
     swings: int = 2  # that many recovered swings before the end are oscillation, not divergence; own choice
     lost: float = 0.50  # of the drop: so much lost at the end is divergence however it swung before; own choice
 
@@ -58,7 +64,18 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 variant="absurd",
             )
         ]
-    if end.rise < limits.rise or end.share < limits.share:
+    if runs_away(end, limits):
+        return [
+            Evidence(
+                steps=(int(train.steps[0]), int(train.steps[-1])),
+                tags=(train.tag,),
+                numbers={"start": end.start, "end": end.end},
+                confidence=0.85,
+                variant="no_floor",
+            )
+        ]
+    large = end.rise >= limits.rise and end.share >= limits.share
+    if not large and not both_climb(end, evals, limits):
         return ()
     if end.low <= 0 and (end.start <= 0 or end.share < 1):
         return ()  # a loss without a floor (a critic's score, a likelihood) may climb: only losing all of it is telling
@@ -80,10 +97,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         r
         for c, find in ((evals, shape.eval_rises), (train, shape.level_rises))
         if c
-        for r in find(c, 0.25)
+        for r in find(c, limits.as_high * end.rise)
         if r.end is not None
     ]
-    if len(swung) >= limits.swings and not variant and end.share < limits.lost:
+    ends = shape.ending(evals) if evals is not None and len(evals) >= limits.evals else None
+    kept = end.share < limits.lost and (ends is None or not half_as_much_again(end, ends, limits))
+    if len(swung) >= limits.swings and not variant and kept:
         return ()
     climbs = [r for r in shape.level_rises(train, limits.rise) if r.end is None]
     onset = int(train.steps[climbs[-1].low]) if climbs else end.low_step
@@ -102,6 +121,35 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant=variant,
         )
     ]
+
+
+def runs_away(end: shape.Ending, limits: Limits) -> bool:
+    """A negative loss that grows by orders of magnitude: it has no floor, and nothing is learned by following it."""
+    return end.end < 0 and abs(end.end) > limits.no_floor * abs(end.start) > 0
+
+
+def half_as_much_again(end: shape.Ending, ends: shape.Ending, limits: Limits) -> bool:
+    """Both losses rose by half, each far beyond its noise, and it can be seen beside what they had gained."""
+    seen = end.log_share > limits.log_share or end.share > limits.share / 2
+    clear = end.significance > limits.significance and ends.significance > limits.significance / 2
+    return seen and clear and min(end.rise, ends.rise) > limits.sure_rise
+
+
+def both_climb(end: shape.Ending, evals: Curve | None, limits: Limits) -> bool:
+    """Both losses gave back a fifth of what they had gained, each far beyond its noise: small, but no accident."""
+    if evals is None or len(evals) < limits.evals or end.significance < limits.significance:
+        return False
+    ends = shape.ending(evals)
+    if ends.end > limits.apart * end.end:
+        return False  # that is overfitting, whatever the last digits of the train loss do
+    if half_as_much_again(end, ends, limits):
+        return True
+    # each evaluation is a mean over a whole set: the lowest one counts even where it stands alone, as the first may
+    low = float(evals.values.min())
+    gained, lost = float(evals.values[0]) - low, ends.end - low
+    clear = lost > limits.significance * stats.eval_noise(evals.steps, evals.values)
+    large = lost > limits.eval_rise * abs(low) and lost > 2 * limits.share * gained
+    return clear and large and end.rise > limits.eval_rise and end.share > limits.share
 
 
 def confirms(end: shape.Ending, limits: Limits) -> bool:
@@ -135,6 +183,10 @@ RULE = Rule(
         "absurd": N_(
             "The loss has stood at {value:.3g} since step {first} ({count} points): it had diverged before it was "
             "logged."
+        ),
+        "no_floor": N_(
+            "The loss runs away below zero, from {start:.3g} to {end:.3g}: it has no floor. A cross-entropy gets there "
+            "when its targets lie outside 0 … 1."
         ),
         "above_start": N_(
             "Diverged: train loss climbs from {low:.3g} at step {first} to {end:.3g}, above its start {start:.3g}."

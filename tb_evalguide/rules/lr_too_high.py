@@ -2,8 +2,9 @@
 
 ## What it checks
 Whether the train loss ends above where it began although it was lower in between, or spends the second half of the run
-above it. In a short log (guide, C4a): two rises of more than 5 % and no net fall, or a steady climb of 10 %. The start
-is that after an early resume, where there was one.
+above it. In a short log (guide, C4a): two rises of more than 5 % and no net fall, or a steady climb of 10 %; outside
+the guide the log, or its evaluations with it, must climb by a fifth, for batches scatter. The start is that after an
+early resume, where there was one. Where both losses climbed at first and the rest only won that back, it warns.
 
 ## Why it matters
 Steps that are too large throw the weights past every minimum. What was pretrained is lost within a few hundred steps.
@@ -20,7 +21,7 @@ where the loss is not meant to fall.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +39,10 @@ class Limits:
     noise: float = 2.5  # σ of a point between start and second half: one batch that was easy is no start; own choice
     net: float = 0.02  # the loss must end at least this far above its start when the log is long; own choice
     p: float = 0.01  # one-sided Mann–Kendall p of a short log that climbs in small steps; usual
+    climb: float = 0.2  # of the first loss, outside the guide's table: two odd batches are no climb; own choice
+    short_p: float = 0.1  # one-sided Mann–Kendall p of such a climb; own choice
+    hump: float = 0.1  # of the first value of both losses, by which they climbed before they came back; own choice
+    hump_points: int = 20  # train points that tell it; own choice
     early: float = 0.2  # of the points: a resume that early sets the start anew; own choice
     significance: float = 3.0  # σ of the difference between the end and the lowest level; swings pass for noise here
 
@@ -50,9 +55,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if len(train) <= limits.short:
         if evals is not None and len(evals) >= 3 and evals.values[-1] <= evals.values[0]:
             return ()  # batches may alternate; a whole eval set does not
-        return short_log(train, limits)
+        risen = (1 + limits.climb) * evals.values[0] if evals is not None and len(evals) >= 3 else np.inf
+        both = evals is not None and evals.values[-2:].min() > risen > 0
+        return short_log(train, limits, alone=not (case.is_guide or both))
     if evals is not None and eval_improves(evals, float(train.values[0])):
         return ()
+    hump = won_back(train, evals, limits)
+    if hump is not None:
+        return [hump]
     end = shape.ending(train)
     if end.start <= 0:
         return ()  # a score without a floor, as a critic's, may climb
@@ -68,6 +78,27 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     return [evidence(train, end.low_step, end.start, end.end, float(train.level.max()), 0.9)]
 
 
+def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | None:
+    """Both losses climbed at first, and all the rest of the run only won that back: a warning."""
+    if (
+        evals is None
+        or len(evals) < 4
+        or len(train) < limits.hump_points
+        or train.values[0] <= 0
+        or evals.values[0] <= 0
+    ):
+        return None
+    peaks = [float(c.level.max()) if len(c) >= 20 else float(c.values.max()) for c in (train, evals)]
+    starts, ends = [float(c.values[0]) for c in (train, evals)], [c.tail() for c in (train, evals)]
+    climbed = all(p > (1 + limits.hump) * s for p, s in zip(peaks, starts))
+    back = all(abs(e / s - 1) < limits.rise for e, s in zip(ends, starts))
+    if not climbed or not back:
+        return None
+    at = int(train.steps[int(np.argmax(train.level))])
+    first = evidence(train, int(train.steps[0]), starts[0], ends[0], peaks[0], 0.7)
+    return replace(first, steps=(int(train.steps[0]), at), severity=Severity.MEDIUM, variant="won_back")
+
+
 def since_early_resume(case: Case, train: Curve, limits: Limits) -> Curve:
     """The curve from the last resume within its beginning on: what was trained before that is another start."""
     early = train.steps[min(len(train) - 1, int(limits.early * len(train)))]
@@ -75,7 +106,7 @@ def since_early_resume(case: Case, train: Curve, limits: Limits) -> Curve:
     return train.between(starts[-1], float(train.steps[-1])) if starts else train
 
 
-def short_log(train: Curve, limits: Limits) -> Sequence[Evidence]:
+def short_log(train: Curve, limits: Limits, *, alone: bool) -> Sequence[Evidence]:
     before, after = train.values[:-1], train.values[1:]
     up = np.flatnonzero(after > before + limits.rise * np.abs(before))
     first, last = float(train.values[0]), float(train.values[-1])
@@ -83,6 +114,8 @@ def short_log(train: Curve, limits: Limits) -> Sequence[Evidence]:
         up = np.flatnonzero(after > before)  # small steps, but up and up
     elif len(up) < limits.rises or last < first:
         return ()
+    elif alone and (last < (1 + limits.climb) * first or stats.mann_kendall(train.values).p_up > limits.short_p):
+        return ()  # batches scatter: outside the guide's table only a climb that goes on is one
     return [
         evidence(
             train,
@@ -124,6 +157,12 @@ RULE = Rule(
         "Learning rate too high: train loss went from {start:.3g} up to {peak:.3g} and ends at {end:.3g}, above "
         "its start."
     ),
+    variants={
+        "won_back": N_(
+            "Learning rate too high at first: train loss went from {start:.3g} up to {peak:.3g}, and the rest of the "
+            "run only won that back ({end:.3g})."
+        )
+    },
     remedies=(remedies.LR_TENTH, remedies.WARMUP, remedies.CLIP_GRADIENTS),
     not_in=("rl",),
 )

@@ -3,10 +3,11 @@
 ## What it checks
 How often the level of the eval loss (or, without enough evaluations, of the train loss) climbs and falls back: twice by
 25 %, or three times by 15 %. For the train loss three swings of the level beyond 6 σ of its batch noise count, too.
-Noise from batch to batch is not counted, however large. A curve that has been calm for the last third of the run has
-settled, unless smaller swings go on in it: that is information, and so are swings of the eval loss alone while train
-loss falls smoothly, unless it gains nothing. A last climb away from a falling train loss is overfitting. In a short log
-two huge swings back to where it began are enough.
+Swings of 6 % do where both losses make them in step. Noise from batch to batch is not counted, however large. A curve
+that has been calm for the last third of the run has settled, unless smaller swings go on in it: that is information,
+and so are swings of the eval loss alone while train loss falls smoothly, unless it gains nothing or scatters to the end
+over all that was gained. A last climb away from a falling train loss is overfitting. In a short log two huge swings
+back to where it began are enough.
 
 ## Why it matters
 The steps are too large for the place the model is in, or the data come in an order. Which checkpoint is good becomes a
@@ -49,6 +50,12 @@ class Limits:
     fall: float = 0.10  # of the first evaluation, at least; own choice
     in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
     cycle: float = 0.10  # of the first low: what cycles of the learning rate must have gained at the last; own choice
+    cycle_most: float = 3.0  # times the low: no cycle of the learning rate is meant to cost that much; own choice
+    many: int = 20  # evaluations, of which the last third show whether they calm down …
+    restless: float = 1.0  # … or scatter over this much of what was gained, from the 10 % to the 90 % point; own choice
+    in_step: float = 0.6  # correlation of train level and evaluations without their trends; own choice
+    wave: float = 0.06  # of the low: swings of both losses in step, several of which are no scatter; own choice …
+    wave_sigmas: float = 4.0  # … and σ of an evaluation's logarithm; own choice
     damped: float = 0.05  # of the low: three such swings in its last part, and a curve has not settled; own choice
     settled: float = 0.30  # share of the curve at its end without any swing: it has settled; own choice
 
@@ -69,10 +76,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if (len(large) >= 2 and back >= 1) or (len(swings) >= 3 and back >= 2):
             # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate), and a
             # small one scatters: that is a fault only where the train loss swings with it, or where nothing is gained
-            real = train_swings(case, limits) or not gains(case.evals, limits)
+            real = train_swings(case, limits) or not gains(case.evals, limits) or restless(case.evals, limits)
             real = real and not by_design(case, case.evals, swings, limits)
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
             return [evidence(case, case.evals, swings, 0.85, limits, mild=not real)]
+        if len(case.evals) >= limits.many and in_step(case, limits):
+            swings = [r for r in waves(case.evals, limits) if r.end is not None]
+            if len(swings) >= limits.train_count and not by_design(case, case.evals, swings, limits):
+                return [evidence(case, case.evals, swings, 0.7, limits)]
     if enough_train:
         assert case.train is not None
         swings = [r for r in shape.level_rises(case.train, limits.train) if r.end is not None]
@@ -99,6 +110,8 @@ def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits
     """The learning rate was raised at most of the swings, and each cycle ends lower than the one before it."""
     lr = case.lr
     lows = [swing.low_value for swing in swings]
+    if max(swing.factor for swing in swings) > limits.cycle_most:
+        return False
     if lr is None or lows[-1] > (1 - limits.cycle) * lows[0]:
         return False
     half = len(lows) // 2
@@ -117,6 +130,36 @@ def gains(evals: Curve, limits: Limits) -> bool:
     return shape.gained(evals) or (falls and evals.tail() < (1 - limits.fall) * float(evals.values[0]))
 
 
+def waves(evals: Curve, limits: Limits) -> list[shape.Rise]:
+    """Swings too small to be one alone, yet far beyond what single evaluations scatter by."""
+    beyond = limits.wave_sigmas * shape.log_noise(evals)
+    return shape.eval_rises(evals, max(limits.wave, float(np.expm1(min(beyond, 50.0)))))
+
+
+def in_step(case: Case, limits: Limits) -> bool:
+    """The train level goes up and down with the evaluations about their common course, once the first fall is over."""
+    evals = case.evals
+    if evals is None or len(evals) < limits.many or evals.values.min() <= 0:
+        return False
+    later = slice(len(evals) // 4, None)
+    levels = case.train_at(evals.steps)[later]
+    if not (np.isfinite(levels) & (levels > 0)).all():
+        return False
+    width = max(5, len(levels) // 3)
+    logs = (np.log(levels), np.log(evals.values[later]))
+    rests = [y - stats.running_median(y, width) for y in logs]
+    if min(float(np.std(rest)) for rest in rests) == 0:
+        return False
+    return float(np.corrcoef(rests[0], rests[1])[0, 1]) > limits.in_step
+
+
+def restless(evals: Curve, limits: Limits) -> bool:
+    """To the very end the evaluations scatter over as much as all that was gained."""
+    last = evals.values[-max(limits.evals, len(evals) // 3) :]
+    low, middle, high = np.quantile(last, (0.1, 0.5, 0.9))
+    return bool(len(evals) >= limits.many and high - low > limits.restless * (float(evals.values[0]) - middle) > 0)
+
+
 def overfits(case: Case, evals: Curve, rise: shape.Rise) -> bool:
     """A last climb that stayed up while the train loss went on falling is no swing: the evaluations part from it."""
     if rise.end is not None or case.train is None:
@@ -127,7 +170,10 @@ def overfits(case: Case, evals: Curve, rise: shape.Rise) -> bool:
 
 def train_swings(case: Case, limits: Limits) -> bool:
     """The train level climbs, too, or there is no train loss to tell."""
-    return case.train is None or len(case.train) < 8 or bool(shape.level_rises(case.train, limits.train))
+    if case.train is None or len(case.train) < 8 or in_step(case, limits):
+        return True
+    least = limits.train if len(case.train) >= limits.points else limits.large  # few points are not steadied by a level
+    return bool(shape.level_rises(case.train, least))
 
 
 def still_swings(curve: Curve, limits: Limits) -> bool:

@@ -1,7 +1,7 @@
 """The loss jumps for a while and comes back.
 
 ## What it checks
-Climbs of the train loss's local level by 25 % and 6 σ that last several points and recover. It speaks up when the climb
+Climbs of the train loss's local level by 25 % and 7 σ that last several points and recover. It speaks up when the climb
 takes a tenth of the run to recover, or shows in the evaluations, too; a short one is information, and so is one after
 which the loss got well below where it had been, unless it had multiplied both losses.
 
@@ -37,6 +37,11 @@ class Limits:
     lingers: float = 0.10  # of the run until it is back (failure-modes.md #12: 50 of 500 points)
     eval_climb: float = 0.10  # of the eval loss before; own choice
     devastating: float = 4.0  # times the level before, where the eval loss at least doubles, too; own choice
+    doubled: float = 1.0  # of the eval loss before, by which it rose then; own choice
+    sigmas: float = 7.0  # σ of a point of the logarithm, which a climb must exceed; own choice
+    least: float = 0.05  # of the level once the start is over: a climb in the last digits is none; own choice
+    start: float = 0.05  # of the points: a climb out of those is the start's; own choice
+    most: int = 5  # spikes that are told one by one; own choice
     lr_rise: float = 0.20  # of the learning rate before: a rise of the rate explains one of the loss; own choice
     regained: float = 0.02  # below the level before the climb at the end of the run: nothing was lost; own choice
 
@@ -49,11 +54,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     noise = shape.log_noise(train)
     scale = shape.reference_level(train)
     for rise in shape.rises(light, limits.climb):
-        if rise.end is None or rise.low < len(train) // 20:
+        if rise.end is None or rise.low < int(limits.start * len(train)):
             continue
-        if rise.peak_value - rise.low_value < 0.05 * scale:
+        if rise.peak_value - rise.low_value < limits.least * scale:
             continue
-        if rise.factor < 1 + limits.climb or np.log(rise.factor) < 7 * noise:
+        if rise.factor < 1 + limits.climb or np.log(rise.factor) < limits.sigmas * noise:
             continue
         length = rise.end - rise.low - 1
         if length < limits.points:
@@ -72,12 +77,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 severity=Severity.MEDIUM if lasting and hurt and not harmless else Severity.INFO,
             )
         )
-    return found[:5]
+    return found[: limits.most]
 
 
 def devastating(evals: Curve | None, rise: shape.Rise, first: int, last: int, limits: Limits) -> bool:
     """Several times as high, and the evaluations show it as well: what was regained was lost altogether before."""
-    return rise.factor >= limits.devastating and evals is not None and eval_hurt(evals, first, last, 1.0)
+    return rise.factor >= limits.devastating and evals is not None and eval_hurt(evals, first, last, limits.doubled)
 
 
 def lr_rose(lr: Curve | None, first: int, last: int, limit: float) -> bool:
@@ -118,7 +123,7 @@ RULE = Rule(
     doc=__doc__,
     limits=Limits(),
     check=check,
-    needs=(Need(Role.TRAIN_LOSS, 30),),
+    needs=(Need(Role.TRAIN_LOSS, 12),),
     message=N_("Loss spike at step {first}: {before:.3g} → {peak:.3g}, back at step {last}."),
     remedies=(remedies.CLIP_GRADIENTS, remedies.CHECK_BATCHES, remedies.WARMUP),
     not_in=("rl",),

@@ -81,3 +81,54 @@ def test_a_number_that_no_loss_has_is_a_divergence_before_the_log(level, fires):
     values = level * (1 + 0.3 * np.random.default_rng(0).standard_normal(60)) if fires else np.full(60, level)
     it = found(RULE, case(train(np.abs(values)), profile="generic"))
     assert [e.variant for e in it] == ["absurd"] * fires
+
+
+@pytest.mark.parametrize(("end", "fires"), [(1.03, False), (1.09, True)])
+def test_a_small_climb_is_believed_where_both_losses_gave_back_a_fifth(end, fires):
+    """A drop of 0.3 from 1.3: 9 % of the loss are 30 % of it, but less than the train loss alone must rise by."""
+    both = [climb(end, n=n, low=1.0, start=1.3, noise=0.001) for n in (100, 20)]
+    assert bool(found(RULE, case(train(both[0]), evals(both[1])))) is fires
+    assert not found(RULE, case(train(both[0])))
+
+
+def test_an_eval_loss_far_above_is_overfitting_whatever_the_last_digits_of_train_do():
+    tiny = np.concatenate([decay(60, 1.0, 0.001, noise=0.3), 0.002 * np.ones(40)])
+    assert not found(RULE, case(train(tiny), evals(np.concatenate([decay(5, 1.0, 0.4), np.linspace(0.4, 1.5, 15)]))))
+
+
+def ramp(n, end):
+    """Falls from 3.3 to 0.28 over two thirds of the run and climbs to `end`."""
+    return np.concatenate([decay(2 * n // 3, 3.3, 0.28, noise=0.001), np.geomspace(0.28, end, n - 2 * n // 3)])
+
+
+@pytest.mark.parametrize(("end", "fires"), [(0.40, False), (0.65, True)])
+def test_half_as_much_again_is_seen_beside_a_drop_twelve_times_as_large(end, fires):
+    assert bool(found(RULE, case(train(ramp(30, end)), evals(ramp(30, end), 10)))) is fires
+
+
+def square(n, high=26.0, low=21.0, periods=4):
+    wave = np.where((np.arange(n) * 2 * periods // n) % 2 == 0, low, high)
+    return np.concatenate([np.linspace(44, low, n // 5), wave]) * (
+        1 + 0.002 * np.random.default_rng(0).standard_normal(n + n // 5)
+    )
+
+
+@pytest.mark.parametrize(("periods", "fires"), [(1, True), (4, False)])
+def test_a_climb_from_which_the_loss_came_back_before_is_oscillation(periods, fires):
+    run = case(train(square(250, periods=periods)), evals(square(50, periods=periods), 50))
+    assert bool(found(RULE, run)) is fires
+
+
+def test_an_eval_loss_that_was_best_at_its_first_evaluation():
+    """Both settle for good well above where they had been when the first evaluation was made."""
+    loss = np.concatenate([[3.9, 2.1, 2.1, 2.1, 2.1], np.full(95, 2.35)])
+    rng = np.random.default_rng(0)
+    loss[5:] += 0.03 * rng.standard_normal(95)
+    judged = np.concatenate([[2.02], 2.33 + 0.004 * rng.standard_normal(19)])
+    assert found(RULE, case(train(loss), evals(judged, 50)))
+
+
+@pytest.mark.parametrize(("end", "fires"), [(-5e3, False), (-6.5e4, True)])
+def test_a_negative_loss_that_runs_away_has_no_floor(end, fires):
+    it = found(RULE, case(train(np.linspace(-5.0, end, 50))))
+    assert [e.variant for e in it] == ["no_floor"] * fires

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from tb_evalguide.model import Severity
 from tb_evalguide.rules.lr_too_high import RULE
 
-from ..support.checks import decay, evals, found, skipped, train
+from ..support.checks import decay, evals, found, severity, skipped, train
 from ..support.phases import case, series
 
 C4A = ([10, 50, 100, 150], [2.50, 3.10, 2.80, 3.50])
@@ -97,3 +98,33 @@ def test_an_early_resume_on_other_data_sets_the_start_anew(resets, fires):
 ])  # fmt: skip
 def test_a_short_log_that_only_climbs(values, fires):
     assert bool(found(RULE, case(series("train/loss", [10, 50, 100, 150, 200, 250], values)))) is fires
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    ([0.109, 0.124, 0.114, 0.126], False),  # batches scatter
+    ([0.109, 0.124, 0.135, 0.150], True),  # it climbs
+    ([0.109, 0.124, 0.119, 0.129], False),  # it climbs, but by less than a fifth
+])  # fmt: skip
+def test_outside_the_guide_a_short_log_must_climb(values, fires):
+    assert bool(found(RULE, case(series("train/loss", C4A[0], values), profile="generic"))) is fires
+
+
+def test_or_its_evaluations_must():
+    loss = series("train/loss", range(500, 3000, 500), [1.24, 2.03, 2.16, 1.98, 1.79])
+    assert not found(RULE, case(loss, profile="llm-sft"))
+    assert found(RULE, case(loss, evals([2.55, 3.6, 3.5, 3.2, 3.9, 3.4]), profile="llm-sft"))
+
+
+def hump(height, end, n=60):
+    """Up by `height` within a quarter of the run, then down to `end` times the start."""
+    return np.concatenate([np.linspace(1.0, 1 + height, n // 4), np.linspace(1 + height, end, n - n // 4)]) * 2.3
+
+
+@pytest.mark.parametrize(("height", "end", "fires"), [
+    (0.2, 0.98, True),
+    (0.05, 0.98, False),  # no climb to speak of
+    (0.2, 0.85, False),  # more than that was gained
+])  # fmt: skip
+def test_a_run_that_only_wins_back_its_first_climb(height, end, fires):
+    it = found(RULE, case(train(hump(height, end)), evals(hump(height, end, 13), interval=50)))
+    assert [(severity(RULE, e), e.variant) for e in it] == [(Severity.MEDIUM, "won_back")] * fires

@@ -139,3 +139,56 @@ def test_cycles_of_the_rate_are_meant_as_long_as_they_gain(gains, expected):
     rates = np.concatenate([([1e-3] * 28 + [1e-2] * 12) for _ in lows] + [[1e-3] * 10])
     it = found(RULE, case(train(losses), lr=rate(rates)))
     assert [severity(RULE, e) for e in it] == [expected]
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1.1, Severity.MEDIUM), (0.9, Severity.INFO)])
+def test_evaluations_that_scatter_to_the_end_over_all_that_was_gained_have_not_settled(width, expected):
+    values = decay(60, 2.0, 1.0, noise=0.0, rate=8) + width * np.where(np.arange(60) % 6 < 3, 1.0, 0.0)
+    values[0] = 2.0
+    (evidence,) = found(RULE, case(train(decay(600)), evals(values)))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("height", "expected"), [(1.5, Severity.INFO), (5.0, Severity.MEDIUM)])
+def test_no_cycle_of_the_learning_rate_is_meant_to_multiply_the_loss(height, expected):
+    """Four cycles, each of which ends a quarter lower than the one before."""
+    cycle = np.linspace(1 + height, 1.0, 25)
+    values = np.concatenate([cycle * 0.75**k for k in range(4)])
+    restarts = rate(np.tile(np.linspace(1e-3, 1e-5, 25), 4))
+    (evidence,) = found(RULE, case(train(values), evals(values[4::5], interval=50), lr=restarts))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("wiggle", "expected"), [(1.15, Severity.INFO), (1.6, Severity.MEDIUM)])
+def test_a_wiggle_of_a_short_train_loss_is_no_swing_with_the_evaluations(wiggle, expected):
+    loss = [1.6, 0.84, 0.52, 0.41, 0.39, 0.37, 0.32, 0.32 * wiggle, 0.26]
+    values = [1.85, 0.43, 0.62, 0.37, 0.49, 0.49, 0.42, 0.41, 0.40]
+    (evidence,) = found(RULE, case(train(loss, 100), evals(values)))
+    assert severity(RULE, evidence) is expected
+
+
+def in_waves(height, n=40, noise=0.002, seed=0, shift=0.0):
+    """Falls from 3 to 1.8 and then goes up and down by `height` five times."""
+    x = np.linspace(0, 1, n)
+    wave = 1 + height * np.where(x > 0.25, np.sin(2 * np.pi * (5 * x + shift)) / 2 + 0.5, 0.0)
+    return decay(n, 3.0, 1.8, noise=0, rate=12) * wave * (1 + noise * np.random.default_rng(seed).standard_normal(n))
+
+
+@pytest.mark.parametrize(("height", "fires"), [(0.04, False), (0.12, True)])
+def test_small_swings_of_both_losses_in_step_are_waves(height, fires):
+    run = case(train(in_waves(height, 400, 0.05)), evals(in_waves(height)), profile="generic")
+    assert [severity(RULE, e) for e in found(RULE, run)] == [Severity.MEDIUM] * fires
+
+
+@pytest.mark.parametrize("height", [0.0, 0.08])
+def test_but_not_where_each_goes_its_own_way(height):
+    run = case(train(in_waves(height, 400, 0.05, shift=0.5)), evals(in_waves(0.12)), profile="generic")
+    assert not found(RULE, run)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_scatter_of_both_losses_makes_no_waves(seed):
+    run = case(
+        train(decay(400, noise=0.05, seed=seed)), evals(decay(40, noise=0.03, seed=seed + 50)), profile="generic"
+    )
+    assert not [e for e in found(RULE, run) if severity(RULE, e) is not Severity.INFO]

@@ -66,8 +66,9 @@ def test_one_that_never_recovers_is_left_to_divergence():
     assert not found(RULE, case(train(values)))
 
 
-def test_needs_thirty_points():
-    assert "not enough data" in skipped(RULE, case(train(decay(29))))
+def test_needs_twelve_points():
+    assert "not enough data" in skipped(RULE, case(train(decay(11))))
+    assert not found(RULE, case(train(decay(12))))
 
 
 @pytest.mark.parametrize(("height", "expected"), [(6.0, Severity.MEDIUM), (3.5, Severity.INFO)])
@@ -76,3 +77,10 @@ def test_one_that_tears_both_losses_apart_is_told_though_all_was_regained(height
     values[17:21] *= height * np.array([1.0, 0.8, 0.6, 0.3])
     (evidence,) = found(RULE, case(train(values, interval=100), evals(values)))
     assert severity(RULE, evidence) is expected
+
+
+def test_epoch_means_need_no_more_points_than_that():
+    values = decay(21, 1.2, 0.3, noise=0.001)
+    values[14:] = [0.8, 0.7, 0.6, 0.5, 0.45, 0.42, 0.4]
+    (evidence,) = found(RULE, case(train(values)))
+    assert severity(RULE, evidence) is Severity.MEDIUM and evidence.steps[0] == 150
