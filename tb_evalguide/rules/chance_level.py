@@ -4,7 +4,7 @@
 Whether the loss ends within 2 % of ln(k), the loss of guessing among k classes, and accuracy is about 1/k. k comes from
 the accuracy, or from the number of labels that the log states; an AUC of 0.5 stands for an accuracy of a half. A loss
 that stays within 0.3 % of ln 2 needs neither. A loss that passes the level on its way down does not stay there; one
-above it, while accuracy stands at 1/k, is no better than guessing.
+above it, while accuracy stands at 1/k, is no better than guessing. Fewer than eight points are only warned of.
 
 ## Why it matters
 The model has learned nothing: every further step costs time and changes nothing.
@@ -38,6 +38,11 @@ class Limits:
     accuracy: float = 0.25  # of 1/k; a small eval set scatters by that much …
     two: float = 0.16  # … but of 1/2 less: 62 % right between two classes is not guessing
     falls: float = 0.01  # of ln(k), over the later half: a loss that passes chance on its way down does not stay there
+    many: int = 20  # points of the loss, beside which two accuracies are enough …
+    few_accuracies: int = 2  # … own choice
+    settled: int = 8  # points before which a loss that has not moved is a warning: it may yet start; own choice
+    falling_p: float = 0.01  # one-sided Mann–Kendall p of the whole curve, with a clear fall: it does not stay; usual
+    fallen: float = 0.1  # of the loss, by which it fell in all; own choice
     points: int = 3  # failure-modes.md #5
     worse_evals: int = 6  # accuracies that must stand at 1/k where the loss lies above ln k; own choice
     worse_accuracy: float = 0.1  # of 1/k: how closely they must; own choice
@@ -57,7 +62,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         accuracy = area_under_curve(case)  # of guessing it is a half, however many classes there are
     if classes is None and accuracy is None and stays_at_coin_toss(curve, limits):
         classes = 2
-    if classes is None and (accuracy is None or len(accuracy) < limits.points):
+    # a long train loss needs no third accuracy to show where it stays
+    told = limits.points if len(curve) < limits.many else limits.few_accuracies
+    if classes is None and (accuracy is None or len(accuracy) < told):
         return Skip(Text(N_("neither an accuracy nor the number of classes in the log")))
     end = curve.tail(0.2, limits.points)
     if not 0 < end < limits.largest:
@@ -72,9 +79,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     middle = float(stats.median(curve.values[(len(curve) - 1) // 2 :][: max(1, len(curve) // 10)]))
     if middle - end > limits.falls * math.log(k) + 2 * curve.noise / math.sqrt(max(1, len(curve) // 10)):
         return ()
+    fallen = curve.head() - curve.tail() > limits.fallen * curve.head()
+    if fallen and stats.mann_kendall(curve.values[len(curve) // 3 :]).p_down < limits.falling_p:
+        return ()
     share = math.nan
-    if accuracy is not None and len(accuracy) >= limits.points:
-        share = accuracy.tail(0.2, limits.points) / shape.whole(accuracy)
+    if accuracy is not None and len(accuracy) >= told:
+        share = accuracy.tail(0.2, told) / shape.whole(accuracy)
         if abs(share - 1 / k) > (limits.two if k == 2 else limits.accuracy) / k:
             return ()
     return [
@@ -83,6 +93,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             tags=(curve.tag,) if accuracy is None else (curve.tag, accuracy.tag),
             numbers={"end": end, "k": k, "chance": math.log(k), "accuracy": share},
             confidence=0.95,
+            severity=Severity.MEDIUM if len(curve) < limits.settled else None,
             variant="" if accuracy is not None else "no_accuracy",
         )
     ]
@@ -98,6 +109,8 @@ def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | Non
     k = classes if classes is not None else round(1 / share) if share > 0 else 0
     if not 2 <= k <= limits.worse_classes or np.abs(later - 1 / k).max() > limits.worse_accuracy / k:
         return None
+    if stats.mann_kendall(accuracy.values).p_up < limits.falling_p:
+        return None  # it rises: a share of right tokens is no share of guesses
     lowest = float(stats.median(curve.values[len(curve) // 2 :]))
     if lowest < (1 + limits.loss) * math.log(k) or shares.max() > 1.5 * share:
         return None

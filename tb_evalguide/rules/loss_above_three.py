@@ -22,6 +22,7 @@ from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.rules import underfitting
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     curve = case.evals if case.evals is not None else case.train
     if curve is None or len(curve) < 4:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": 4}))
+    if underfitting.parts(case, underfitting.Limits()):
+        return ()
     end = curve.tail()
     if not stats.above(end, limits.loss):
         return ()

@@ -3,7 +3,9 @@
 ## What it checks
 The drop of the loss over the run, which for this rule must be a steady one. Below 2.5 % after 100 steps it is too slow
 anywhere. Where the loss began at the level of guessing and the run is not cut short, a drop below 35 % whose last third
-still falls about a third as fast as the first third, or faster, is too slow, too: the curve never bent.
+still falls about a third as fast as the first third, or faster, is too slow, too: the curve never bent. In fine-tuning
+both losses must fall along such a line and still be high. A run that took all its planned steps is judged by the few
+points that it logged.
 
 ## Why it matters
 Such a run wastes its time: the same steps with a larger learning rate would reach a far lower loss.
@@ -21,6 +23,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
@@ -32,6 +36,8 @@ class Limits:
     drop: float = 0.025  # guide C4b falls by 1.2 %, C3 by 6 %; their geometric midpoint is 2.7 % (failure-modes.md #7)
     slow_drop: float = 0.35  # own choice; healthy labelled runs that began at guessing and finished drop by more
     lateness: float = 0.35  # last third's fall over the first third's; 1 is a straight line; own choice
+    line: float = 0.6  # … in fine-tuning, where a pretrained model may begin near its floor; own choice
+    high: float = 2.0  # nats, as LRN004: fine-tuning that ends lower may be near its floor; own choice
     steps: int = 100  # failure-modes.md #7
     clear: float = 5.0  # σ of a point between start and end, above which no test is needed
     p: float = 0.01  # one-sided Mann–Kendall p of the fall
@@ -39,6 +45,8 @@ class Limits:
     later: float = 0.25  # of the drop in the later half; a straight line has 0.5 of it there; own choice
     straight_points: int = 30  # train points …
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
+    finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
+    finished_points: int = 5  # own choice
     points: int = 20  # train points outside the guide profile
     evals: int = 8  # or evaluations
 
@@ -78,12 +86,19 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 steps=steps, tags=(curve.tag,), numbers=numbers, confidence=0.85, severity=level, rival="underfitting"
             )
         ]
+    few = len(curve) < limits.straight_points and len(case.evals or ()) < limits.straight_evals
+    few = few and not finished(case, limits)
+    if not clear and case.evals is not None and len(case.evals) >= limits.evals:
+        curve = case.evals  # a mean over a whole set shows the shape that the noise of batches hides
+        start, end = shape.ends(curve)
+        numbers = {**numbers, "start": start, "end": end}
+        clear = start - end > limits.clear * case.eval_noise
     if (
         drop < limits.drop
         or drop > limits.slow_drop
         or not clear  # the shape of a fall that its noise hides cannot be told
-        or not began_at_guessing(case)
-        or (len(curve) < limits.straight_points and len(case.evals or ()) < limits.straight_evals)
+        or not (began_at_guessing(case) or far_from_floor(case, curve, limits))
+        or few
         or shape.unfinished(case)
     ):
         return ()
@@ -111,8 +126,18 @@ def goes_on(curve: Curve, limits: Limits) -> bool:
     return bool(middle - end > limits.later * (start - end))
 
 
+def far_from_floor(case: Case, curve: Curve, limits: Limits) -> bool:
+    """Fine-tuning whose losses both fall along a line and are still high: the curve does not even begin to bend."""
+    if case.profile.id != "llm-sft" or case.evals is None or len(case.evals) < limits.evals:
+        return False
+    late = min(shape.lateness(curve), shape.lateness(case.evals))
+    return late > limits.line and min(curve.tail(), case.evals.tail()) > limits.high
+
+
 def enough(case: Case, limits: Limits) -> bool:
     """The guide's own tables have four points; elsewhere more are needed before slowness can be told."""
+    if finished(case, limits):
+        return True
     span = case.last_step - case.first_step
     if case.is_guide:
         return span >= limits.steps or case.steps_are_epochs
@@ -121,6 +146,16 @@ def enough(case: Case, limits: Limits) -> bool:
     evals = len(case.evals) if case.evals is not None else 0
     train = len(case.train) if case.train is not None else 0
     return train >= limits.points or evals >= limits.evals
+
+
+def finished(case: Case, limits: Limits) -> bool:
+    """The run took all the steps that it had planned, and logged a few points of them: no more will come."""
+    planned, curve = case.planned_steps, case.loss
+    if planned is None or curve is None or len(curve) < limits.finished_points:
+        return False
+    # steps taken since the first logged one, and those that led up to it
+    taken = case.last_step - case.first_step + int(stats.median(np.diff(curve.steps)))
+    return taken >= limits.steps and case.last_step >= limits.finished * planned
 
 
 def began_at_guessing(case: Case) -> bool:

@@ -3,9 +3,10 @@
 ## What it checks
 The drop of the better of the two losses from its start. In the guide profile less than 10 % with a loss above 1.5
 (guide, C3: 6 %). For models that begin untrained less than 25 %. A drop below 2.5 % without any trend counts, too.
-Outside the guide a run of fewer than twenty points, or one that still falls, is only warned of, and a few points whose
-noise hides the fall are not judged. A fall of at least 2.5 %, with a training
-accuracy that rose by five points, or with both losses bending down to a floor on a scale of their own, is learning.
+Outside the guide a run of fewer than twenty points, or one that still falls, is only warned of, one that has just
+begun and still falls is left alone, and a few points whose noise hides the fall are not judged unless evaluations tell.
+A fall of at least 2.5 %, with a training accuracy that rose by five points, or with both losses bending down to a floor
+on a scale of their own, is learning. Where eval loss has turned up away from a falling train loss, that is overfitting.
 
 ## Why it matters
 The model has not learned what the data hold; more of the same will not help when the curve has levelled off.
@@ -25,10 +26,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
 from tb_evalguide.rules import lr_too_low
 
 
@@ -43,6 +46,9 @@ class Limits:
         2.0  # fine-tuning outside the guide's model: only a loss this high can be underfitting; own choice
     )
     hidden: int = 30  # points that show a drop smaller than their noise; two readers called 20 such points healthy
+    level_evals: int = 8  # evaluations that tell a level eval loss …
+    level_noise: float = 0.01  # … whose points scatter by no more than that share of it; own choice
+    parted: float = 0.05  # by which eval loss rose above its lowest while train loss fell by as much; own choice
     accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
     bend_points: int = 12  # of either loss, in which a bend can be seen; own choice
     bend_sigmas: float = 20.0  # of a point, by which either fell: two readers called such runs healthy
@@ -63,9 +69,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     drop = shape.progress(case)
     if math.isnan(drop):
         return Skip(Text(N_("the loss is not positive")))
-    if not case.is_guide and len(curve) < limits.hidden and shape.hidden_line(curve) is not None:
+    hidden = len(curve) < limits.hidden and shape.hidden_line(curve) is not None
+    if not case.is_guide and hidden and not evals_tell(case, limits):
         return Skip(Text(N_("the noise between points hides how far the loss fell")))
     if drop >= slow.drop and (accuracy_grows(case, limits) or converges(case, limits)):
+        return ()
+    if parts(case, limits):
         return ()
     end = curve.tail()
     start, level = shape.ends(curve)
@@ -79,19 +88,40 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if drop >= limit or end <= floor or drop < -limits.rising:
         return ()
     # outside the guide's tables a young run, or one that still falls, may yet get there: a warning, no verdict
-    unsettled = not case.is_guide and (len(curve) < limits.settled or still_falls(curve))
+    if not case.is_guide and young(case, curve) and still_falls(case, curve):
+        return ()
+    unsettled = not case.is_guide and (len(curve) < limits.settled or still_falls(case, curve))
+    reached = min(level, end) if evaluated else level
     flat = shape.flat_since(curve, 0.02 + 2 * shape.log_noise(curve) / max(1.0, (len(curve) / 20) ** 0.5))
     return [
         Evidence(
             steps=(int(curve.steps[0]), int(curve.steps[-1])),
             tags=(curve.tag,),
-            numbers={"start": start, "end": min(level, end) if evaluated else level, "drop": drop, "flat": flat},
+            numbers={"start": start, "end": reached, "drop": drop, "flat": flat},
             confidence=0.85 if drop < 0.8 * limit else 0.7,
             severity=Severity.MEDIUM if unsettled else None,
-            variant="flat" if flat > 0.5 else "",
+            variant="none" if reached >= start else "flat" if flat > 0.5 else "",
             rival="lr_too_low",
         )
     ]
+
+
+def parts(case: Case, limits: Limits) -> bool:
+    """Eval loss turned up while train loss falls on: whatever else, the train loss does not stay high (OVF001)."""
+    train, evals = case.train, case.evals
+    if train is None or evals is None or len(evals) < 4 or evals.values.min() <= 0:
+        return False
+    best = int(np.argmin(evals.values))
+    then, now = case.train_at(evals.steps[[best, -1]])
+    return bool(evals.values[-2:].min() > (1 + limits.parted) * evals.values[best] and now < (1 - limits.parted) * then)
+
+
+def evals_tell(case: Case, limits: Limits) -> bool:
+    """Evaluations that hardly scatter show that nothing is gained, where the noise of the train loss hides it."""
+    evals = case.evals
+    if evals is None or evals is case.loss or len(evals) < limits.level_evals or evals.values[0] <= 0:
+        return False
+    return case.eval_noise < limits.level_noise * abs(float(evals.values[0]))
 
 
 def converges(case: Case, limits: Limits) -> bool:
@@ -99,8 +129,9 @@ def converges(case: Case, limits: Limits) -> bool:
 
     Where nothing tells what guessing would cost, a small share of the loss may be all there is to gain.
     """
-    curves = [curve for curve in (case.train, case.evals) if curve is not None and len(curve) >= limits.bend_points]
-    if case.profile.id != "generic" or len(curves) < 2:
+    there = [curve for curve in (case.train, case.evals) if curve is not None]
+    curves = [curve for curve in there if len(curve) >= limits.bend_points]
+    if case.profile.id != "generic" or not curves or len(curves) < len(there):
         return False
     clear = all(c.values[0] - c.tail(0.1, 2) > limits.bend_sigmas * c.noise for c in curves)
     return clear and all(shape.lateness(curve) < limits.bend for curve in curves)
@@ -108,17 +139,28 @@ def converges(case: Case, limits: Limits) -> bool:
 
 def accuracy_grows(case: Case, limits: Limits) -> bool:
     """Accuracy on the training data rose clearly: it learns, on a loss that has little room, as a Dice loss."""
-    accuracy = case.curve(Role.TRAIN_ACCURACY)
-    if accuracy is None or len(accuracy) < 8:
-        return False
-    return (accuracy.tail() - accuracy.head()) / shape.whole(accuracy) > limits.accuracy
+    return shape.accuracy_gain(case) > limits.accuracy
 
 
-def still_falls(curve: Curve) -> bool:
-    """The last third still falls by more than noise, and by a part of the loss that matters."""
+def young(case: Case, curve: Curve) -> bool:
+    """As few points as LRN003 takes for a run that has only begun, unless the run says that it is over."""
+    slow = lr_too_low.Limits()
+    return (
+        not lr_too_low.finished(case, slow)
+        and len(curve) < slow.straight_points
+        and len(case.evals or ()) < slow.straight_evals
+    )
+
+
+def still_falls(case: Case, curve: Curve) -> bool:
+    """The last third still falls by more than noise, and by a part of the loss that matters; or the evaluations do."""
+    evals = case.evals
+    if evals is not None and len(evals) >= 4 and (np.diff(evals.values[-4:]) < -0.005 * abs(evals.values[-1])).all():
+        return True
     third = curve.values[-max(4, len(curve) // 3) :]
-    fall = 1 - float(stats.median(third[-2:])) / float(stats.median(third[:2])) if third[0] > 0 else 0.0
-    return stats.mann_kendall(third).p_down < 0.05 and fall > 0.005
+    fall = float(stats.median(third[:2])) - float(stats.median(third[-2:]))
+    drop = shape.start_level(curve) - curve.tail()
+    return stats.mann_kendall(third).p_down < 0.05 and fall > min(0.005 * abs(third[0]), 0.1 * drop)
 
 
 RULE = Rule(
@@ -132,10 +174,11 @@ RULE = Rule(
     check=check,
     message=N_("Underfitting: the loss fell only from {start:.3g} to {end:.3g} ({drop:.0%}); both losses stay high."),
     variants={
+        "none": N_("Underfitting: the loss has not fallen at all ({start:.3g} at the start, {end:.3g} at the end)."),
         "flat": N_(
             "Underfitting: the loss fell only from {start:.3g} to {end:.3g} ({drop:.0%}) and has been level for "
             "{flat:.0%} of the run."
-        )
+        ),
     },
     remedies=(remedies.LR_RAISE, remedies.MORE_EPOCHS, remedies.LARGER_MODEL, remedies.ADJUST_BATCH),
     not_in=("rl",),

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Role
+from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.chance_level import RULE
 
-from ..support.checks import decay, evals, every, found, skipped, train
+from ..support.checks import decay, evals, every, found, severity, skipped, train
 from ..support.phases import case, series
 
 
@@ -104,3 +104,34 @@ def test_an_auc_says_nothing_of_ten_classes():
     run = case(train(decay(200, 2.4, 2.3)), evals(guess()), metrics=[(auc, True)], profile="classification",
                arguments={"num_labels": 10})  # fmt: skip
     assert found(RULE, run)[0].numbers["k"] == 10
+
+
+@pytest.mark.parametrize(("n", "fires"), [(50, True), (10, False)])
+def test_two_accuracies_are_enough_beside_a_long_train_loss(n, fires):
+    loss = train(1.105 * (1 + 0.005 * np.random.default_rng(0).standard_normal(n)))
+    run = case(loss, evals([1.117, 1.107]), roles=accuracy(0.33, 2), profile="classification")
+    if fires:
+        assert found(RULE, run)
+    else:
+        assert "accuracy" in skipped(RULE, run)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(5, Severity.MEDIUM), (8, Severity.HIGH)])
+def test_a_few_points_at_the_level_of_guessing_are_a_warning(n, expected):
+    (evidence,) = found(RULE, case(train(guess(4, n)), arguments={"num_labels": 4}, profile="classification"))
+    assert severity(RULE, evidence) is expected
+
+
+def test_a_loss_that_falls_all_along_only_passes_it():
+    """exp(1.39) is 4, and a quarter is right: of ten classes, not of four."""
+    rising = {Role.EVAL_ACCURACY: series("val_acc", every(24, 100), np.linspace(0.1, 0.27, 24))}
+    passing = decay(24, 2.3, 1.39, noise=0.003, rate=1)
+    assert not found(RULE, case(None, evals(passing), roles=rising, profile="classification"))
+
+
+def test_an_accuracy_that_rises_stands_nowhere():
+    """A language model's share of right tokens may pass a third; its loss is far above ln 3 for other reasons."""
+    rising = {Role.EVAL_ACCURACY: series("val_acc", every(20, 100), np.linspace(0.30, 0.335, 20))}
+    assert not found(RULE, case(None, evals(decay(20, 4.8, 3.8)), roles=rising, profile="classification"))
+    level = {Role.EVAL_ACCURACY: series("val_acc", every(20, 100), np.full(20, 0.33))}
+    assert found(RULE, case(None, evals(decay(20, 4.8, 3.8)), roles=level, profile="classification"))

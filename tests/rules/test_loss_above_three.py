@@ -17,3 +17,7 @@ def test_the_limit_is_strict(end, fires):
 def test_only_for_the_reference_model():
     assert "profile" in skipped(RULE, case(train(decay(50, 9.0, 5.0)), profile="pretrain"))
     assert "4" in skipped(RULE, case(train([5.0, 4.0, 3.5])))
+
+
+def test_an_eval_loss_that_climbed_to_it_while_train_fell_is_overfitting():
+    assert not found(RULE, case(train(decay(50, 2.4, 1.0, rate=1)), evals([2.4, 2.3, 2.6, 2.8, 3.1, 3.2], interval=80)))

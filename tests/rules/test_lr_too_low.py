@@ -74,3 +74,29 @@ def test_level_since_early_on_is_left_to_underfitting(early, fires):
     """A straight line that hardly falls is too slow; one that fell at once and then stood does not learn at all."""
     slow = np.concatenate([[0.364], np.full(29, 0.3575)]) if early else np.linspace(0.364, 0.357, 30)
     assert bool(found(RULE, case(None, evals(slow), profile="generic"))) is fires
+
+
+@pytest.mark.parametrize(("max_steps", "fires"), [(110, True), (400, False)])
+def test_a_finished_run_is_judged_by_the_few_points_that_it_logged(max_steps, fires):
+    loss = train(10.82 * (1 + 1e-4 * np.random.default_rng(0).standard_normal(11)))
+    run = case(loss, profile="llm-sft", arguments={"max_steps": max_steps})
+    if fires:
+        assert found(RULE, run)
+    else:
+        assert "not enough data" in skipped(RULE, run)
+
+
+@pytest.mark.parametrize(("start", "bend", "fires"), [(4.5, 0.0, True), (4.5, 0.75, False), (2.1, 0.0, False)])
+def test_fine_tuning_far_from_its_floor_along_a_line(start, bend, fires):
+    """Both losses fall by 15 % along a line: too slow where they are still high, as good as done where they are not."""
+    run = case(
+        train(straight(0.15, start=start, bend=bend)), evals(straight(0.15, 10, start, 0.0, bend)), profile="llm-sft"
+    )
+    assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("evaluated", "fires"), [(True, True), (False, False)])
+def test_evaluations_show_the_line_that_the_noise_of_batches_hides(evaluated, fires):
+    noisy = straight(0.11, 50, 14.0, 0.05)
+    level = evals(straight(0.11, 11, 14.2, 0.0), interval=40) if evaluated else None
+    assert bool(found(RULE, case(train(noisy), level, profile="llm-sft"))) is fires

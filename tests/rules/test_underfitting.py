@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tb_evalguide.diagnosis import check_rule
 from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.underfitting import RULE
 
@@ -51,7 +52,8 @@ def test_a_loss_that_still_falls_is_only_a_warning():
 
 def test_a_loss_that_climbs_is_left_to_lr_too_high():
     assert not found(RULE, case(train(np.linspace(2.0, 2.2, 100)), profile="classification"))
-    assert found(RULE, case(train(np.linspace(2.0, 2.05, 100)), profile="classification"))
+    (evidence,) = found(RULE, case(train(np.linspace(2.0, 2.05, 100)), profile="classification"))
+    assert evidence.variant == "none"
 
 
 def test_skipped():
@@ -109,3 +111,59 @@ def test_both_losses_that_bend_down_to_a_floor_have_learned_on_their_own_scale(s
 def test_a_straight_line_on_an_unknown_scale_may_still_be_too_slow():
     line = np.linspace(524.0, 502.0, 60)
     assert found(RULE, case(train(line, interval=100), evals(line), profile="generic"))
+
+
+@pytest.mark.parametrize(("noise", "fires"), [(0.001, True), (0.05, False)])
+def test_evaluations_tell_where_the_noise_of_the_train_loss_hides_all(noise, fires):
+    rng = np.random.default_rng(3)
+    loss = train(0.2 * (1 + 0.2 * rng.standard_normal(15)), interval=50)
+    level = evals(0.22 * (1 + noise * rng.standard_normal(12)), interval=60)
+    if fires:
+        assert found(RULE, case(loss, level, profile="classification"))
+    else:
+        assert "noise" in skipped(RULE, case(loss, level, profile="classification"))
+
+
+@pytest.mark.parametrize(("rise", "fires"), [(0.03, True), (0.12, False)])
+def test_an_eval_loss_that_turned_up_while_train_falls_is_left_to_overfitting(rise, fires):
+    turned = np.concatenate([np.linspace(1.49, 1.33, 4), np.linspace(1.33, 1.33 * (1 + rise), 7)[1:]])
+    run = case(train(decay(200, 1.5, 1.2, rate=1)), evals(turned, interval=200), profile="classification")
+    assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("n", "fires"), [(25, False), (40, True)])
+def test_a_young_run_that_still_falls_is_left_alone(n, fires):
+    assert bool(found(RULE, case(train(decay(n, 2.0, 1.8, noise=0.001, rate=0.5)), profile="classification"))) is fires
+
+
+@pytest.mark.parametrize(("late", "expected"), [(0.1, Severity.MEDIUM), (0.0, Severity.HIGH)])
+def test_a_fall_on_a_scale_of_its_own_is_a_fall(late, expected):
+    """A likelihood with a large constant: what the last third falls by is little of the loss, but much of its drop."""
+    values = 500 + np.concatenate([np.linspace(8, 2, 60), np.linspace(2, 2 - 20 * late, 40)])
+    values += 0.02 * np.random.default_rng(0).standard_normal(100)
+    (evidence,) = found(RULE, case(train(values), profile="generic"))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("last", "fires"), [(4.4, False), (4.62, True)])
+def test_evaluations_that_go_on_falling_show_it_too(last, fires):
+    """The train loss is too noisy to tell whether a young run still falls."""
+    loss = decay(26, 5.7, 4.4, noise=0.02, rate=3)
+    judged = [5.0, 4.75, 4.6, 4.5, last]
+    run = case(train(loss, 25), evals(judged, 130), profile="classification")
+    assert bool([e for e in found(RULE, run) if severity(RULE, e) is not Severity.INFO]) is fires
+
+
+@pytest.mark.parametrize("alone", ["train", "evals"])
+def test_a_lone_curve_that_bends_down_to_a_floor_of_its_own_converges(alone):
+    values = 62_500 + decay(20, 6_000, 10, noise=0, rate=8)
+    run = case(*((train(values, 60), None) if alone == "train" else (None, evals(values, 60))), profile="generic")
+    assert not found(RULE, run)
+
+
+@pytest.mark.parametrize(("max_steps", "fires"), [(130, True), (1000, False)])
+def test_a_finished_run_is_not_young(max_steps, fires):
+    """However thinly it was logged."""
+    loss = train(decay(13, 5.5, 4.9, noise=0.001, rate=0.5))
+    run = case(loss, profile="pretrain", arguments={"max_steps": max_steps})
+    assert check_rule(RULE, run).result.outcome == ("fired" if fires else "skipped")
