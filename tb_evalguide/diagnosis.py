@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tb_evalguide import shape, stats
-from tb_evalguide.case import LEAST_CURVE, Case
+from tb_evalguide.case import LEAST_CURVE, Case, Curve
 from tb_evalguide.checklist import checklist, signals
 from tb_evalguide.checkpoints import rank
 from tb_evalguide.config import Config, limits_of
@@ -41,7 +41,7 @@ LEVEL = {Severity.CRITICAL: "bad", Severity.HIGH: "bad", Severity.MEDIUM: "warn"
 # Outside the guide's own short tables, silence of the rules says little before that many points: most need more.
 MIN_HEALTHY_POINTS = 12
 MIN_HEALTHY_EVALS = 6
-MIN_PLAIN_POINTS = 8  # train points, where every loss of four points or more falls; readers call such runs healthy
+MIN_PLAIN_POINTS = 5  # train points, where every loss of four points or more falls; readers call such runs healthy
 PLAIN_FALL = 0.1  # of the first level, in so few points; own choice
 RISEN = 1.1  # times the first evaluation, where two or three are all there are; own choice
 SLOWNESS = ("LRN003", "LRN004")  # the rules that say why a loss hardly falls
@@ -407,16 +407,19 @@ def few_rising_evals(case: Case) -> Text | None:
 
 
 def fell_plainly(case: Case) -> bool:
-    """Few points, but they fall beyond doubt: eight points of the train loss or more, or both losses in four."""
+    """Few points, but they fall beyond doubt: five points of the train loss or more, or both losses in four."""
     train, evals = case.train, case.evals
     if train is None:
         return False
-    falls = [
-        stats.mann_kendall(c.values).p_down < 0.05 and c.tail(0.1, 2) < (1 - PLAIN_FALL) * c.head()
-        for c in (train, evals)
-        if c is not None and len(c) >= LEAST_CURVE
-    ]
+    if evals is not None and len(evals) == 3 and not (np.diff(evals.values) < 0).all():
+        return False
+    falls = [falls_plainly(c) for c in (train, evals) if c is not None and len(c) >= LEAST_CURVE]
     return bool(falls) and all(falls) and (len(train) >= MIN_PLAIN_POINTS or len(falls) == 2)
+
+
+def falls_plainly(curve: Curve) -> bool:
+    falls = stats.mann_kendall(curve.values).p_down < 0.05
+    return bool(falls and curve.values[-1] > 0 and curve.tail(0.1, 2) < (1 - PLAIN_FALL) * curve.head())
 
 
 def healthy_headline(case: Case, found: Sequence[Finding]) -> Text:

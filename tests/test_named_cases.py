@@ -271,7 +271,7 @@ def test_a_run_that_learns_all_through_its_warm_up_can_be_judged():
     assert verdict(train(decay(40)), rates).verdict.label == "healthy"
 
 
-@pytest.mark.parametrize(("points", "expected"), [(7, "insufficient_data"), (8, "healthy")])
+@pytest.mark.parametrize(("points", "expected"), [(4, "insufficient_data"), (5, "healthy")])
 def test_few_points_that_plainly_fall_are_enough(points, expected):
     steps = every(points, 50)
     report = verdict(series("train/loss", steps, np.geomspace(3.0, 0.4, points)), profile="llm-sft")
@@ -285,8 +285,10 @@ def test_few_points_that_scatter_are_not():
     assert report.verdict.label == "insufficient_data"
 
 
-def test_zeros_throughout_are_no_loss_to_judge_by():
+def test_zeros_throughout_are_no_loss():
     report = verdict(train(np.zeros(60)))
+    assert report.verdict.label == "data_integrity" and "train/loss" in str(report.verdict.headline.params)
+    report = verdict(train(np.zeros(3)))
     assert report.verdict.label == "insufficient_data" and "train/loss" in str(report.verdict.headline.params)
 
 
@@ -321,3 +323,28 @@ def test_an_epoch_that_is_not_a_number_trips_no_rule():
     epochs = series("train/epoch", every(60), [0.0, *[np.nan] * 58, np.inf])
     report = verdict(train(decay(60)), epochs)
     assert [check.rule for check in report.checks if check.outcome == "error"] == []
+
+
+@pytest.mark.parametrize(("evaluated", "expected"), [
+    ([1.36, 1.18, 1.13], "healthy"),
+    ([1.36, 1.18, 1.19], "insufficient_data"),
+    ([1.36, 1.18], "healthy"),  # two tell nothing either way
+])  # fmt: skip
+def test_five_train_points_and_three_evaluations_that_all_fall_are_enough(evaluated, expected):
+    loss = series("train/loss", every(5, 500), [2.8, 1.8, 1.6, 1.5, 1.4])
+    assert verdict(loss, evals(evaluated, 900), profile="llm-sft").verdict.label == expected
+
+
+def test_a_finished_run_that_learned_nothing_is_told_from_ten_points():
+    stuck = series("train/loss", every(10, 10), 10.823 + 0.002 * np.sin(np.arange(10)))
+    assert verdict(stuck, profile="pretrain", arguments={"max_steps": 100}).verdict.label in (
+        "lr_too_low",
+        "underfitting",
+    )
+    assert verdict(stuck, profile="pretrain").verdict.label == "insufficient_data"
+
+
+def test_overfitting_in_the_guide_s_profile_is_named_though_the_loss_ends_above_three():
+    rising = np.concatenate([[2.33, 2.31], np.linspace(2.31, 3.1, 20)])
+    report = verdict(train(np.linspace(2.4, 1.0, 220)), evals(rising), profile="guide")
+    assert report.verdict.label == "overfitting"

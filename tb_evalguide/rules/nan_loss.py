@@ -2,7 +2,8 @@
 
 ## What it checks
 Every point of the train and eval losses. It fires when one of them is NaN or infinite; when the loss is finite again
-afterwards, it says so and is milder. NaN in any other curve is information.
+afterwards, it says so and is milder. Another loss that ends in NaN counts as well where these two have no later point.
+NaN in any other curve is information.
 
 ## Why it matters
 From the first NaN on, the weights are usually NaN too: every later step is lost, and so is every checkpoint after it.
@@ -27,10 +28,12 @@ from tb_evalguide import remedies
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Role, Rule, Series, Severity, Skip, Text, Tier
+from tb_evalguide.roles.names import words_of
 
 
 @dataclass(frozen=True)
 class Limits:
+    lost: int = 3  # NaN points at the end of another loss, after which the judged losses have no point; own choice
     recovered: float = 0.5  # share of finite points after the first NaN above which the loss has recovered; own choice
 
 
@@ -38,7 +41,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     series = [s for s in (case.roles.get(Role.TRAIN_LOSS), case.roles.get(Role.EVAL_LOSS)) if s is not None and len(s)]
     if not series:
         return Skip(Text(N_("no loss in the log")))
-    broken = [s for s in series if not np.isfinite(s.values).all()]
+    broken = [s for s in series if not np.isfinite(s.values).all()] or lost(case, series, limits)
     if not broken:
         return elsewhere(case)
     # by series and not by tag: Keras' train and validation run have the same tags
@@ -64,10 +67,22 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     ]
 
 
+def lost(case: Case, series: Sequence[Series], limits: Limits) -> list[Series]:
+    """Another loss that turned NaN for good, where the train and eval losses say nothing any more after that step."""
+    last = max(int(s.steps[-1]) for s in series)
+    others = [s for run in case.training.runs for tag, s in run.series.items() if "loss" in words_of(tag)]
+    found = []
+    for one in others:
+        finite = np.flatnonzero(np.isfinite(one.values))
+        if len(finite) and len(one) - 1 - int(finite[-1]) >= limits.lost and one.steps[finite[-1] + 1] > last:
+            found.append(one)
+    return found
+
+
 def variant_of(case: Case, broken: Sequence[Series], recovered: bool, from_start: bool) -> str:
     if recovered:
         return "recovered"
-    if case.train is not None and all(s is not case.roles.get(Role.TRAIN_LOSS) for s in broken):
+    if case.train is not None and all(s is case.roles.get(Role.EVAL_LOSS) for s in broken):
         return "evals"
     return "from_start" if from_start else ""
 

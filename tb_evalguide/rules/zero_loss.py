@@ -1,9 +1,9 @@
 """The loss is exactly zero, or the gradients are NaN while the loss is not.
 
 ## What it checks
-Train-loss points that are exactly 0 after the loss had been clearly above zero, for most of the rest of the run; and
-gradient norms that are NaN or infinite for most of the rest of the run although the loss stays finite and does not
-fall.
+Train-loss points that are exactly 0 after the loss had been clearly above zero, for most of the rest of the run, or
+from the first logged point to the last; and gradient norms that are NaN or infinite for most of the rest of the run
+although the loss stays finite and does not fall.
 
 ## Why it matters
 Hugging Face's `logging_nan_inf_filter` writes 0 in place of NaN: the curve looks perfect while the weights are NaN. A
@@ -43,8 +43,7 @@ class Limits:
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     series = case.roles.get(Role.TRAIN_LOSS)
     assert series is not None  # needs
-    found = zeros(case, series, limits)
-    return found if found else norms(case, series, limits)
+    return zeros(case, series, limits) or norms(case, series, limits) or all_zero(series, limits)
 
 
 def zeros(case: Case, series: Series, limits: Limits) -> list[Evidence]:
@@ -70,6 +69,24 @@ def zeros(case: Case, series: Series, limits: Limits) -> list[Evidence]:
             confidence=0.97 if not evals_finite_after(case, step) else 0.7,
             severity=None if not evals_finite_after(case, step) else Severity.INFO,
             variant="" if not evals_finite_after(case, step) else "evals_go_on",
+        )
+    ]
+
+
+def all_zero(series: Series, limits: Limits) -> list[Evidence]:
+    """Never anything but 0: whatever it is, nothing of it can be learned from."""
+    if len(series) < limits.zeros or series.values.any():
+        return []
+    return [
+        Evidence(
+            steps=(int(series.steps[0]), int(series.steps[-1])),
+            tags=(series.tag,),
+            numbers={"count": len(series)},
+            words={"tag": series.tag},
+            confidence=0.8,
+            severity=Severity.HIGH,
+            label="data_integrity",
+            variant="all",
         )
     ]
 
@@ -136,6 +153,10 @@ RULE = Rule(
         "of NaN."
     ),
     variants={
+        "all": N_(
+            "{tag} is exactly 0 at all {count} points: no sample counts (all labels masked), zeros were written in "
+            "place of NaN, or it is another term (then name the loss with --role train_loss=TAG)."
+        ),
         "evals_go_on": N_(
             "Train loss is exactly 0 from step {first} on ({count} points), while the eval loss goes on: check how "
             "it is logged."

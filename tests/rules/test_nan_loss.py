@@ -80,3 +80,24 @@ def test_train_and_eval_of_one_tag_are_told_apart():
     early[2:] = math.nan
     (evidence,) = found(RULE, case(series("epoch_loss", range(10), early), series("epoch_loss", range(40), values)))
     assert evidence.steps[0] == 2
+
+
+def other(tag, values, first=10):
+    return series(tag, [first + 10 * i for i in range(len(values))], values)
+
+
+@pytest.mark.parametrize(("tail", "expected"), [
+    ([math.nan] * 3, Severity.CRITICAL),
+    ([math.nan] * 2, Severity.INFO),  # an odd point or two of a loss that is not judged
+    ([math.nan] * 3 + [1.0], Severity.INFO),
+])  # fmt: skip
+def test_another_loss_that_ends_in_nan_counts_where_the_judged_ones_have_ended(tail, expected):
+    per_step = other("loss", [*decay(50), *tail])
+    (evidence,) = found(RULE, case(train(decay(50)), extra=[per_step]))
+    assert severity(RULE, evidence) is expected
+
+
+def test_but_not_where_they_go_on():
+    per_step = other("loss", [*decay(20), *[math.nan] * 5])
+    (evidence,) = found(RULE, case(train(decay(50)), extra=[per_step]))
+    assert severity(RULE, evidence) is Severity.INFO

@@ -6,7 +6,7 @@ import pytest
 from tb_evalguide.model import Severity
 from tb_evalguide.rules.zero_loss import RULE
 
-from ..support.checks import decay, evals, found, norms, severity, skipped, train
+from ..support.checks import decay, evals, found, label, norms, severity, skipped, train
 from ..support.phases import case
 
 
@@ -37,8 +37,12 @@ def test_odd_zeros_between_good_points_are_no_fault():
     assert not found(RULE, case(train(values)))
 
 
-def test_a_series_that_is_zero_throughout_is_some_other_term():
-    assert not found(RULE, case(train(np.zeros(50))))
+def test_a_series_that_is_zero_throughout_is_broken_or_some_other_term():
+    (evidence,) = found(RULE, case(train(np.zeros(50))))
+    assert (label(RULE, evidence), evidence.variant) == ("data_integrity", "all")
+    broken = norms(np.full(50, np.nan))
+    (evidence,) = found(RULE, case(train(np.zeros(50)), grad=broken))
+    assert (label(RULE, evidence), evidence.variant) == ("nan", "norm"), "the norms tell more"
 
 
 def test_finite_evaluations_show_that_the_weights_are_not_nan():
