@@ -136,3 +136,23 @@ def test_remedies_come_from_the_catalogue(rule):
 @pytest.mark.parametrize("name", MODULES)
 def test_every_rule_has_its_own_tests(name):
     assert (HERE / f"test_{name}.py").exists()
+
+
+def numbers_of(module):
+    """Names of all evidence numbers that a rule's source gives, whether in place or gathered in `numbers` before."""
+    found = set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))):
+        given = node.value if isinstance(node, ast.keyword) and node.arg == "numbers" else None
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "numbers" for t in node.targets):
+            given = node.value
+        for part in ast.walk(given) if given is not None else ():
+            if isinstance(part, ast.Dict):
+                found |= {key.value for key in part.keys if isinstance(key, ast.Constant)}
+    return found
+
+
+def test_every_number_of_every_rule_has_a_label_on_the_page():
+    source = (PACKAGE.parent.parent / "frontend" / "src" / "i18n.ts").read_text(encoding="utf-8")
+    labels = set(re.findall(r"'evidence\.(\w+)'", source))
+    used = set().union(*(numbers_of(module) for module in MODULES))
+    assert len(used) > 60 and used == labels
