@@ -97,7 +97,7 @@ def replay(job: tuple[Unit, int]) -> Replay:
     overfit = lowest = None
     if unit.accept == ["overfitting"] and case.evals is not None:
         steps = case.evals.steps
-        best = int(steps[case.best_eval])
+        best = int(steps[np.argmin(case.evals.values)])
         onset = unit.label["onset_step"] if unit.label["onset_step"] is not None else best
         overfit = 1 + delay(steps[steps > onset], frozenset({"overfitting"}))
         lowest = 1 + delay(steps[steps > best], frozenset({"overfitting"}))
