@@ -38,6 +38,7 @@ SCRATCH_SHARE = 0.8
 SCRATCH_START = (5.0, 13.0)
 # Consecutive steps beyond this many are steps, not epochs: nobody who fine-tunes takes so many epochs.
 MOST_EPOCHS = 500
+LATEST_EPOCH = 2000  # that a log which counts epochs may begin at
 # A language model that starts below this has nothing left to learn; a loss like that is something else.
 LEAST_START = 0.05
 # Starts that are ln(classes) to within this share, of class counts that data sets really have.
@@ -404,7 +405,7 @@ def _counts_epochs(log: _Log) -> bool:
         series = log.roles.get(Role.EVAL_LOSS)
     if series is None or _lm_named(log) or not 3 <= len(series) <= MOST_EPOCHS:
         return False
-    return bool((np.diff(series.steps) == 1).all())
+    return int(series.steps[0]) <= LATEST_EPOCH and bool((np.diff(series.steps) == 1).all())
 
 
 def _unknown_tags(log: _Log) -> bool:

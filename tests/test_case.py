@@ -149,6 +149,9 @@ def test_epochs_at():
     assert not case(train(decay(20))).steps_are_epochs
     resumed = case(series("loss", range(1000, 1020), decay(20)))
     assert resumed.steps_are_epochs, "it goes on counting where it had stopped"
+    late = range(10_000, 10_040)
+    assert not case(series("loss", late, decay(40))).steps_are_epochs, "single optimizer steps of a resumed run"
+    assert case(series("loss", late, decay(40)), series("val_loss", late, decay(40))).steps_are_epochs
 
 
 def test_planned_steps():

@@ -94,7 +94,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             numbers={"end": end, "k": k, "chance": math.log(k), "accuracy": share},
             confidence=0.95,
             severity=Severity.MEDIUM if len(curve) < limits.settled else None,
-            variant="" if accuracy is not None else "no_accuracy",
+            variant="" if math.isfinite(share) else "no_accuracy",
         )
     ]
 

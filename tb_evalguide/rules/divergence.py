@@ -43,7 +43,8 @@ class Limits:
     points: int = (
         20  # fewer train points are believed only beside evaluations that lost as clearly (failure-modes.md #9)
     )
-    no_floor: float = 1e4  # times the first loss, which a negative one has grown by; own choice
+    tenfold: float = 10.0  # times the lowest level: no share in per cent says more than the two values; own choice
+    no_floor: float = 1e4  # times the first loss, and beyond −10,000: no likelihood gets there; own choice
     absurd: float = 1e10  # no loss that anything can be learned from, at its lowest; own choice
     as_high: float = 0.5  # of the climb at the end: earlier ones so high that went back, so may this; own choice
     swings: int = 2  # that many recovered swings before the end are oscillation, not divergence; own choice
@@ -87,7 +88,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if end.start - end.low < limits.rise * end.start:
             return ()  # nothing had been learned that could be lost: that is a learning rate too high from the start
     else:
-        variant = ""
+        variant = "" if end.rise < limits.tenfold else "far"
     lost_all = end.share > limits.lost and end.rise > 1 and end.significance >= limits.significance
     if evals is not None and len(evals) >= 3 and not lost_all:
         low = float(np.min(evals.values))
@@ -102,7 +103,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     ]
     ends = shape.ending(evals) if evals is not None and len(evals) >= limits.evals else None
     kept = end.share < limits.lost and (ends is None or not half_as_much_again(end, ends, limits))
-    if len(swung) >= limits.swings and not variant and kept:
+    if len(swung) >= limits.swings and variant != "above_start" and kept:
         return ()
     climbs = [r for r in shape.level_rises(train, limits.rise) if r.end is None]
     onset = int(train.steps[climbs[-1].low]) if climbs else end.low_step
@@ -125,7 +126,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 
 def runs_away(end: shape.Ending, limits: Limits) -> bool:
     """A negative loss that grows by orders of magnitude: it has no floor, and nothing is learned by following it."""
-    return end.end < 0 and abs(end.end) > limits.no_floor * abs(end.start) > 0
+    return end.end < 0 and abs(end.end) > limits.no_floor * max(abs(end.start), 1.0)
 
 
 def half_as_much_again(end: shape.Ending, ends: shape.Ending, limits: Limits) -> bool:
@@ -188,6 +189,7 @@ RULE = Rule(
             "The loss runs away below zero, from {start:.3g} to {end:.3g}: it has no floor. A cross-entropy gets there "
             "when its targets lie outside 0 … 1."
         ),
+        "far": N_("Diverged: train loss climbs from {low:.3g} at step {first} to {end:.3g} and does not come back."),
         "above_start": N_(
             "Diverged: train loss climbs from {low:.3g} at step {first} to {end:.3g}, above its start {start:.3g}."
         ),

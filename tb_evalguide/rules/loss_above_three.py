@@ -34,7 +34,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     curve = case.evals if case.evals is not None else case.train
     if curve is None or len(curve) < 4:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": 4}))
-    if underfitting.parts(case, underfitting.Limits()):
+    if underfitting.parts(case):
         return ()
     end = curve.tail()
     if not stats.above(end, limits.loss):

@@ -42,6 +42,7 @@ class Limits:
     climb: float = 0.2  # of the first loss, outside the guide's table: two odd batches are no climb; own choice
     short_p: float = 0.1  # one-sided Mann–Kendall p of such a climb; own choice
     hump: float = 0.1  # of the first value of both losses, by which they climbed before they came back; own choice
+    hump_by: float = 0.4  # of the points, until when the climb must have reached its peak; own choice
     hump_points: int = 20  # train points that tell it; own choice
     early: float = 0.2  # of the points: a resume that early sets the start anew; own choice
     significance: float = 3.0  # σ of the difference between the end and the lowest level; swings pass for noise here
@@ -89,8 +90,10 @@ def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | No
     ):
         return None
     peaks = [float(c.level.max()) if len(c) >= 20 else float(c.values.max()) for c in (train, evals)]
-    starts, ends = [float(c.values[0]) for c in (train, evals)], [c.tail() for c in (train, evals)]
-    climbed = all(p > (1 + limits.hump) * s for p, s in zip(peaks, starts))
+    starts, ends = [shape.start_level(c) for c in (train, evals)], [c.tail() for c in (train, evals)]
+    early = all(int(np.argmax(c.level)) <= len(c) * limits.hump_by for c in (train, evals))
+    above = all(float(c.level.min()) >= (1 - limits.hump) * s for c, s in zip((train, evals), starts))
+    climbed = early and above and all(p > (1 + limits.hump) * s for p, s in zip(peaks, starts))
     back = all(abs(e / s - 1) < limits.rise for e, s in zip(ends, starts))
     if not climbed or not back:
         return None
@@ -110,12 +113,14 @@ def short_log(train: Curve, limits: Limits, *, alone: bool) -> Sequence[Evidence
     before, after = train.values[:-1], train.values[1:]
     up = np.flatnonzero(after > before + limits.rise * np.abs(before))
     first, last = float(train.values[0]), float(train.values[-1])
+    if alone and not last >= (1 + limits.climb) * first > 0:
+        return ()  # batches scatter, and a score without a floor may climb
     if last >= first * (1 + 2 * limits.rise) > 0 and stats.mann_kendall(train.values).p_up < limits.p:
         up = np.flatnonzero(after > before)  # small steps, but up and up
     elif len(up) < limits.rises or last < first:
         return ()
-    elif alone and (last < (1 + limits.climb) * first or stats.mann_kendall(train.values).p_up > limits.short_p):
-        return ()  # batches scatter: outside the guide's table only a climb that goes on is one
+    elif alone and stats.mann_kendall(train.values).p_up > limits.short_p:
+        return ()  # outside the guide's table only a climb that goes on is one
     return [
         evidence(
             train,

@@ -91,27 +91,28 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if not clear and case.evals is not None and len(case.evals) >= limits.evals:
         curve = case.evals  # a mean over a whole set shows the shape that the noise of batches hides
         start, end = shape.ends(curve)
-        numbers = {**numbers, "start": start, "end": end}
+        drop = 1 - end / start if start > 0 else math.nan
+        steps = (int(curve.steps[0]), int(curve.steps[-1]))
+        numbers = {**numbers, "start": start, "end": end, "drop": drop}
         clear = start - end > limits.clear * case.eval_noise
     if (
-        drop < limits.drop
-        or drop > limits.slow_drop
+        not limits.drop <= drop <= limits.slow_drop
         or not clear  # the shape of a fall that its noise hides cannot be told
         or not (began_at_guessing(case) or far_from_floor(case, curve, limits))
         or few
         or shape.unfinished(case)
     ):
         return ()
-    late = shape.lateness(curve)
+    lates = [shape.lateness(curve)]
     if case.evals is not None and len(case.evals) >= 12:
-        late = min(late, shape.lateness(case.evals))  # noise can make one of the two look straight, hardly both
-    if math.isnan(late) or late < limits.lateness:
+        lates.append(shape.lateness(case.evals))  # noise can make one of the two look straight, hardly both
+    if not all(late >= limits.lateness for late in lates):
         return ()
     return [
         Evidence(
             steps=steps,
             tags=(curve.tag,),
-            numbers={**numbers, "late": late},
+            numbers={**numbers, "late": min(lates)},
             confidence=0.75,
             severity=Severity.MEDIUM,
             variant="straight",
@@ -130,8 +131,10 @@ def far_from_floor(case: Case, curve: Curve, limits: Limits) -> bool:
     """Fine-tuning whose losses both fall along a line and are still high: the curve does not even begin to bend."""
     if case.profile.id != "llm-sft" or case.evals is None or len(case.evals) < limits.evals:
         return False
-    late = min(shape.lateness(curve), shape.lateness(case.evals))
-    return late > limits.line and min(curve.tail(), case.evals.tail()) > limits.high
+    along = all(
+        shape.lateness(c) > limits.line for c in (curve, case.evals)
+    )  # NaN: too short, or it did not fall at first
+    return along and min(curve.tail(), case.evals.tail()) > limits.high
 
 
 def enough(case: Case, limits: Limits) -> bool:

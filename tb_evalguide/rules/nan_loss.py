@@ -28,7 +28,7 @@ from tb_evalguide import remedies
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Role, Rule, Series, Severity, Skip, Text, Tier
-from tb_evalguide.roles.names import words_of
+from tb_evalguide.roles.names import read_name
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     series = [s for s in (case.roles.get(Role.TRAIN_LOSS), case.roles.get(Role.EVAL_LOSS)) if s is not None and len(s)]
     if not series:
         return Skip(Text(N_("no loss in the log")))
-    broken = [s for s in series if not np.isfinite(s.values).all()] or lost(case, series, limits)
+    broken = [s for s in series if not np.isfinite(s.values).all()]
     if not broken:
-        return elsewhere(case)
+        return lost(case, series, limits) or elsewhere(case)
     # by series and not by tag: Keras' train and validation run have the same tags
     head = min(broken, key=lambda s: int(s.steps[~np.isfinite(s.values)][0]))
     bad = ~np.isfinite(head.values)
@@ -67,16 +67,24 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     ]
 
 
-def lost(case: Case, series: Sequence[Series], limits: Limits) -> list[Series]:
+def lost(case: Case, series: Sequence[Series], limits: Limits) -> list[Evidence]:
     """Another loss that turned NaN for good, where the train and eval losses say nothing any more after that step."""
     last = max(int(s.steps[-1]) for s in series)
-    others = [s for run in case.training.runs for tag, s in run.series.items() if "loss" in words_of(tag)]
-    found = []
-    for one in others:
-        finite = np.flatnonzero(np.isfinite(one.values))
-        if len(finite) and len(one) - 1 - int(finite[-1]) >= limits.lost and one.steps[finite[-1] + 1] > last:
-            found.append(one)
-    return found
+    for run in case.training.runs:
+        for tag, one in run.series.items():
+            finite = np.flatnonzero(np.isfinite(one.values))
+            if read_name(tag).kind != "loss" or not len(finite) or one in series:
+                continue
+            first, count = int(finite[-1]) + 1, len(one) - 1 - int(finite[-1])
+            if count >= limits.lost and one.steps[first] > last:
+                numbers = {"count": count, "points": len(one), "last_finite": float(one.values[first - 1])}
+                steps = (int(one.steps[first]), int(one.steps[-1]))
+                return [
+                    Evidence(
+                        steps=steps, tags=(tag,), numbers=numbers, words={"tag": tag}, confidence=0.95, variant="other"
+                    )
+                ]
+    return []
 
 
 def variant_of(case: Case, broken: Sequence[Series], recovered: bool, from_start: bool) -> str:
@@ -128,6 +136,10 @@ RULE = Rule(
         "learned."
     ),
     variants={
+        "other": N_(
+            "{tag} became NaN at step {first} (last finite value {last_finite:.3g}) and stays so; the other losses "
+            "have no point after that step."
+        ),
         "elsewhere": N_("{tag} is NaN at {count} of {points} points, first at step {first}; the losses are finite."),
         "from_start": N_("The loss is NaN from the first logged step {first} on; nothing was learned."),
         "evals": N_(

@@ -53,7 +53,7 @@ class Limits:
     cycle_most: float = 3.0  # times the low: no cycle of the learning rate is meant to cost that much; own choice
     many: int = 20  # evaluations, of which the last third show whether they calm down …
     restless: float = 1.0  # … or scatter over this much of what was gained, from the 10 % to the 90 % point; own choice
-    in_step: float = 0.6  # correlation of train level and evaluations without their trends; own choice
+    in_step: float = 0.7  # correlation of train level and evaluations without their trends; own choice
     wave: float = 0.06  # of the low: swings of both losses in step, several of which are no scatter; own choice …
     wave_sigmas: float = 4.0  # … and σ of an evaluation's logarithm; own choice
     damped: float = 0.05  # of the low: three such swings in its last part, and a curve has not settled; own choice
@@ -147,7 +147,9 @@ def in_step(case: Case, limits: Limits) -> bool:
         return False
     width = max(5, len(levels) // 3)
     logs = (np.log(levels), np.log(evals.values[later]))
-    rests = [y - stats.running_median(y, width) for y in logs]
+    # the window is cut at the edges, where what is left of two falling curves is their fall
+    inner = slice(width // 2, len(levels) - width // 2)
+    rests = [(y - stats.running_median(y, width))[inner] for y in logs]
     if min(float(np.std(rest)) for rest in rests) == 0:
         return False
     return float(np.corrcoef(rests[0], rests[1])[0, 1]) > limits.in_step

@@ -177,9 +177,12 @@ def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evid
 def finding(
     evals: Curve, up: Climb, severity: Severity | None, confidence: float, variant: str, train: Curve | None = None
 ) -> Evidence:
-    # the decision is by medians; what is said is the lowest evaluation itself, the one whose checkpoint is to be used
-    first = up.best if up.few else max(0, up.best - 1)
-    lowest_at = first + int(np.argmin(evals.values[first : up.best + (1 if up.few else 2)]))
+    # the decision is by medians; what is said is the lowest evaluation about the lowest median, or of all where the
+    # sentence calls it the lowest
+    start, stop = max(0, up.best - 1), up.best + 2
+    if up.few or variant in ("begins", "slight"):
+        start, stop = 0, len(evals)
+    lowest_at = start + int(np.argmin(evals.values[start:stop]))
     lowest = float(evals.values[lowest_at])
     return Evidence(
         steps=(int(evals.steps[lowest_at]), int(evals.steps[-1])),
@@ -244,10 +247,10 @@ def parted(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     if case.train is None or up.rise >= limits.sure_rise:
         return True
     then, now = then_and_now(case, evals, up.best, limits)
-    if not (now > 0 and up.low > 0):
+    if not (then > 0 and now > 0 and up.low > 0):
         return bool(now < then)
     above = up.end / now
-    widened = above >= 1 and above > limits.widened * up.low / then
+    widened = above >= 1 and above * then > limits.widened * up.low
     fell = now < (1 - limits.train_fall) * then
     return bool((fell and (above > 1 + limits.apart or widened)) or above > 1 + limits.far)
 
@@ -302,7 +305,7 @@ def keeps_rising(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     after = evals.values[int(np.argmin(evals.values)) :]
     if len(after) <= limits.in_a_row or (np.diff(after) <= 0).any() or after[-1] < after[0] * (1 + limits.least_rise):
         return False
-    then, now = case.train_at(evals.steps[[len(evals) - len(after), -1]])
+    then, now = then_and_now(case, evals, len(evals) - len(after), limits)
     return bool(after[0] > 0 and now < (1 - limits.heart_fall) * then and parted(case, evals, up, limits))
 
 
@@ -315,7 +318,8 @@ def metric_falls(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
         curve = Curve.of(choice.series)
         if choice.greater_is_better and len(curve) >= 4 and curve.steps[-1] >= evals.steps[-1]:
             before = curve.values[curve.steps <= evals.steps[up.best]]
-            if len(before) and curve.values[-2:].max() < (1 - limits.metric_lost) * before.max():
+            top = float(before.max()) if len(before) else math.nan
+            if float(curve.values[-2:].max()) < top - limits.metric_lost * abs(top):
                 return True
     return False
 
@@ -432,7 +436,7 @@ def worse_than_first(case: Case, evals: Curve, limits: Limits) -> bool:
     if case.train is None or len(evals) < limits.gained_evals or evals.values.min() <= 0:
         return False
     last, first = float(stats.median(evals.values[-3:])), float(stats.median(evals.values[:2]))
-    then, now = case.train_at(evals.steps[[0, -1]])
+    then, now = then_and_now(case, evals, 0, limits)
     risen = last > first and last > (1 + limits.rise) * float(evals.values.min())
     return bool(risen and not metric_gains(case) and now < (1 - limits.gained_fall) * then)
 
@@ -546,8 +550,8 @@ RULE = Rule(
             "({rise:+.1%})."
         ),
         "no_gain": N_(
-            "Nothing that is learned generalises: train loss fell from {then:.3g} to {now:.3g}, but eval loss stands "
-            "at {end:.3g}, where it began ({low:.3g})."
+            "Nothing that is learned generalises: train loss fell from {then:.3g} to {now:.3g}, but eval loss gained "
+            "nothing ({low:.3g} at first, {end:.3g} at the end)."
         ),
         "no_train": N_(
             "Eval loss rose from {low:.3g} at step {first} to {end:.3g} ({rise:+.0%}): overfitting, as far as "

@@ -32,7 +32,7 @@ from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
-from tb_evalguide.rules import lr_too_low
+from tb_evalguide.rules import lr_too_low, overfitting
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,6 @@ class Limits:
     hidden: int = 30  # points that show a drop smaller than their noise; two readers called 20 such points healthy
     level_evals: int = 8  # evaluations that tell a level eval loss …
     level_noise: float = 0.01  # … whose points scatter by no more than that share of it; own choice
-    parted: float = 0.05  # by which eval loss rose above its lowest while train loss fell by as much; own choice
     accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
     bend_points: int = 12  # of either loss, in which a bend can be seen; own choice
     bend_sigmas: float = 20.0  # of a point, by which either fell: two readers called such runs healthy
@@ -74,7 +73,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("the noise between points hides how far the loss fell")))
     if drop >= slow.drop and (accuracy_grows(case, limits) or converges(case, limits)):
         return ()
-    if parts(case, limits):
+    if parts(case):
         return ()
     end = curve.tail()
     start, level = shape.ends(curve)
@@ -92,6 +91,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     unsettled = not case.is_guide and (len(curve) < limits.settled or still_falls(case, curve))
     reached = min(level, end) if evaluated else level
+    if drop > 0:
+        start = max(start, reached / (1 - drop))  # the eval loss may have begun higher than the train loss
     flat = shape.flat_since(curve, 0.02 + 2 * shape.log_noise(curve) / max(1.0, (len(curve) / 20) ** 0.5))
     return [
         Evidence(
@@ -100,20 +101,20 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             numbers={"start": start, "end": reached, "drop": drop, "flat": flat},
             confidence=0.85 if drop < 0.8 * limit else 0.7,
             severity=Severity.MEDIUM if unsettled else None,
-            variant="none" if reached >= start else "flat" if flat > 0.5 else "",
+            variant="none" if drop <= 0 else "flat" if flat > 0.5 else "",
             rival="lr_too_low",
         )
     ]
 
 
-def parts(case: Case, limits: Limits) -> bool:
-    """Eval loss turned up while train loss falls on: whatever else, the train loss does not stay high (OVF001)."""
-    train, evals = case.train, case.evals
-    if train is None or evals is None or len(evals) < 4 or evals.values.min() <= 0:
+def parts(case: Case) -> bool:
+    """Eval loss turned up while train loss falls on (OVF001): whatever else, the train loss does not stay high."""
+    if case.train is None or case.evals is None or len(case.evals) < 4:
         return False
-    best = int(np.argmin(evals.values))
-    then, now = case.train_at(evals.steps[[best, -1]])
-    return bool(evals.values[-2:].min() > (1 + limits.parted) * evals.values[best] and now < (1 - limits.parted) * then)
+    found = overfitting.check(case, overfitting.RULE.limits)
+    if isinstance(found, Skip):
+        return False
+    return any(e.severity is not Severity.INFO and e.variant in ("", "begins") for e in found)
 
 
 def evals_tell(case: Case, limits: Limits) -> bool:

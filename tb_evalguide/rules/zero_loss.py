@@ -43,7 +43,7 @@ class Limits:
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     series = case.roles.get(Role.TRAIN_LOSS)
     assert series is not None  # needs
-    return zeros(case, series, limits) or norms(case, series, limits) or all_zero(series, limits)
+    return zeros(case, series, limits) or norms(case, series, limits) or all_zero(case, series, limits)
 
 
 def zeros(case: Case, series: Series, limits: Limits) -> list[Evidence]:
@@ -73,10 +73,21 @@ def zeros(case: Case, series: Series, limits: Limits) -> list[Evidence]:
     ]
 
 
-def all_zero(series: Series, limits: Limits) -> list[Evidence]:
+def all_zero(case: Case, series: Series, limits: Limits) -> list[Evidence]:
     """Never anything but 0: whatever it is, nothing of it can be learned from."""
     if len(series) < limits.zeros or series.values.any():
         return []
+    if evals_finite_after(case, int(series.steps[0])):
+        return [
+            Evidence(
+                steps=(int(series.steps[0]), int(series.steps[-1])),
+                tags=(series.tag,),
+                numbers={"count": len(series)},
+                confidence=0.7,
+                severity=Severity.INFO,
+                variant="evals_go_on",
+            )
+        ]
     return [
         Evidence(
             steps=(int(series.steps[0]), int(series.steps[-1])),

@@ -135,3 +135,9 @@ def test_an_accuracy_that_rises_stands_nowhere():
     assert not found(RULE, case(None, evals(decay(20, 4.8, 3.8)), roles=rising, profile="classification"))
     level = {Role.EVAL_ACCURACY: series("val_acc", every(20, 100), np.full(20, 0.33))}
     assert found(RULE, case(None, evals(decay(20, 4.8, 3.8)), roles=level, profile="classification"))
+
+
+def test_one_accuracy_is_not_quoted():
+    run = case(train(guess(2, 20)), roles=accuracy(0.5, 1), arguments={"num_labels": 2}, profile="classification")
+    (evidence,) = found(RULE, run)
+    assert evidence.variant == "no_accuracy"

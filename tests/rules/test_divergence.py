@@ -132,3 +132,15 @@ def test_an_eval_loss_that_was_best_at_its_first_evaluation():
 def test_a_negative_loss_that_runs_away_has_no_floor(end, fires):
     it = found(RULE, case(train(np.linspace(-5.0, end, 50))))
     assert [e.variant for e in it] == ["no_floor"] * fires
+
+
+@pytest.mark.parametrize("start", [3e-5, 1e-8, -1e-6, 0.0])
+def test_a_likelihood_that_begins_near_zero_has_not_run_away(start):
+    assert not found(RULE, case(train(np.linspace(start, -1.5, 40))))
+
+
+def test_a_climb_from_zero_is_told_without_a_share():
+    values = np.concatenate([np.linspace(1.0, 0.0, 20), np.zeros(10), np.linspace(0.0, 0.6, 40)])
+    values += 1e-4 * np.abs(np.random.default_rng(0).standard_normal(70))
+    (evidence,) = found(RULE, case(train(values)))
+    assert evidence.variant == "far"

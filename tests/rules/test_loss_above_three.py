@@ -21,3 +21,8 @@ def test_only_for_the_reference_model():
 
 def test_an_eval_loss_that_climbed_to_it_while_train_fell_is_overfitting():
     assert not found(RULE, case(train(decay(50, 2.4, 1.0, rate=1)), evals([2.4, 2.3, 2.6, 2.8, 3.1, 3.2], interval=80)))
+
+
+def test_one_lucky_evaluation_excuses_nothing():
+    judged = [4.9, 4.91, 4.89, 4.9, 4.6, 4.9, 4.91, 4.9, 4.89, 4.9]
+    assert found(RULE, case(train(decay(50, 5.0, 4.2, rate=1)), evals(judged, 50)))

@@ -128,3 +128,17 @@ def hump(height, end, n=60):
 def test_a_run_that_only_wins_back_its_first_climb(height, end, fires):
     it = found(RULE, case(train(hump(height, end)), evals(hump(height, end, 13), interval=50)))
     assert [(severity(RULE, e), e.variant) for e in it] == [(Severity.MEDIUM, "won_back")] * fires
+
+
+def test_losses_that_had_halved_meanwhile_won_more_than_that_back():
+    waves = np.interp(np.linspace(0, 5, 60), range(6), [1.0, 1.3, 0.5, 1.3, 0.5, 1.03])
+    judged = np.interp(np.linspace(0, 5, 16), range(6), [1.0, 1.3, 0.5, 1.3, 0.5, 1.03])
+    assert not [e for e in found(RULE, case(train(waves), evals(judged, 40))) if e.variant == "won_back"]
+
+
+@pytest.mark.parametrize("values", [
+    list(np.linspace(1.0, 1.12, 10)),  # small steps up and up, but less than a fifth
+    [-2.0, -1.9, -2.1, -1.95, -2.0, -1.85, -1.95, -1.8],  # a score without a floor
+])  # fmt: skip
+def test_a_short_log_outside_the_guide_that_hardly_climbs(values):
+    assert not found(RULE, case(train(values), profile="generic"))

@@ -100,3 +100,17 @@ def test_evaluations_show_the_line_that_the_noise_of_batches_hides(evaluated, fi
     noisy = straight(0.11, 50, 14.0, 0.05)
     level = evals(straight(0.11, 11, 14.2, 0.0), interval=40) if evaluated else None
     assert bool(found(RULE, case(train(noisy), level, profile="llm-sft"))) is fires
+
+
+@pytest.mark.parametrize("n", [8, 9, 12])
+@pytest.mark.parametrize("shape", ["bent", "level"])
+def test_in_fine_tuning_the_evaluations_must_fall_along_the_line_too(shape, n):
+    judged = 2.3 + 0.9 * np.exp(-1.5 * np.arange(n)) if shape == "bent" else np.full(n, 2.6)
+    assert not found(RULE, case(train(straight(0.25, 60, 3.2)), evals(judged, 50), profile="llm-sft"))
+
+
+def test_the_sentence_is_about_one_curve():
+    loss = np.linspace(3.2, 2.3, 60) + 0.35 * np.random.default_rng(0).standard_normal(60)
+    for evidence in found(RULE, case(train(loss), evals(np.linspace(2.6, 2.4, 12), 50), profile="pretrain")):
+        numbers = evidence.numbers
+        assert numbers["drop"] == pytest.approx(1 - numbers["end"] / numbers["start"], abs=0.02)

@@ -101,3 +101,15 @@ def test_but_not_where_they_go_on():
     per_step = other("loss", [*decay(20), *[math.nan] * 5])
     (evidence,) = found(RULE, case(train(decay(50)), extra=[per_step]))
     assert severity(RULE, evidence) is Severity.INFO
+
+
+def test_a_loss_scale_or_a_norm_is_no_loss():
+    scale = other("train/loss_scale", [*np.full(50, 65536.0), *[math.inf] * 4])
+    norm = other("train/grad_norm", [*np.ones(50), *[math.nan] * 4])
+    assert all(severity(RULE, e) is Severity.INFO for e in found(RULE, case(train(decay(50)), extra=[scale, norm])))
+
+
+def test_what_became_nan_for_good_is_named_from_where_it_did():
+    per_step = other("train/aux_loss", [math.nan, *decay(49), *[math.nan] * 4])
+    (evidence,) = found(RULE, case(train(decay(50)), extra=[per_step]))
+    assert evidence.variant == "other" and evidence.words["tag"] == "train/aux_loss" and evidence.steps[0] == 510

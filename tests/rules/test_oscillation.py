@@ -5,7 +5,7 @@ import pytest
 
 from tb_evalguide.diagnosis import check_rule
 from tb_evalguide.model import Severity
-from tb_evalguide.rules.oscillation import RULE
+from tb_evalguide.rules.oscillation import RULE, in_step
 
 from ..support.checks import decay, evals, found, rate, severity, skipped, train
 from ..support.phases import case
@@ -192,3 +192,12 @@ def test_scatter_of_both_losses_makes_no_waves(seed):
         train(decay(400, noise=0.05, seed=seed)), evals(decay(40, noise=0.03, seed=seed + 50)), profile="generic"
     )
     assert not [e for e in found(RULE, run) if severity(RULE, e) is not Severity.INFO]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_two_smooth_falls_are_not_in_step(seed):
+    rng = np.random.default_rng(seed)
+    fall = 2 * np.exp(-3 * np.linspace(0, 1, 30))
+    dense = 2 * np.exp(-3 * np.linspace(0, 1, 300))
+    run = case(train(dense * (1 + 0.01 * rng.standard_normal(300))), evals(fall * (1 + 0.05 * rng.standard_normal(30))))
+    assert not in_step(run, RULE.limits)

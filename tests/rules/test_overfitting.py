@@ -301,3 +301,30 @@ def test_an_eval_loss_that_gains_nothing_while_train_falls_far_below_it(values, 
         assert [e.variant for e in it] != ["no_gain"]
     else:
         assert [(severity(RULE, e), e.variant) for e in it] == [(Severity.MEDIUM, "no_gain")] * fires
+
+
+def test_a_train_loss_that_was_zero_divides_nothing():
+    """Four decimals may round it to nothing."""
+    rng = np.random.default_rng(8)
+    loss = np.concatenate([np.geomspace(0.5, 1e-4, 100), np.zeros(20), rng.integers(0, 3, 80) / 10_000])
+    judged = np.concatenate([np.linspace(0.9, 0.5, 11), np.linspace(0.5, 0.564, 10)[1:]])
+    found(RULE, case(train(loss), evals(judged), profile="generic"))
+
+
+def test_the_evaluation_that_is_called_lowest_is_the_lowest():
+    values = np.concatenate([np.linspace(2.0, 1.0, 10), np.full(15, 1.0)]) + 0.004 * np.random.default_rng(
+        0
+    ).standard_normal(25)
+    values[-6:] += 0.05
+    values[5] = 0.97
+    for evidence in found(RULE, case(train(decay(250, 2.0, 0.2, rate=1)), evals(values), profile="generic")):
+        if evidence.variant in ("begins", "slight"):
+            assert evidence.numbers["low"] == 0.97 and evidence.steps[0] == 600
+
+
+@pytest.mark.parametrize("offset", [0.0, -3.0])
+def test_a_metric_below_zero_falls_as_one_above_it(offset):
+    values = [1.54, 0.81, 0.71, 0.697, 0.75, 0.73, 0.77]
+    better = series("eval/r2", every(7, 100), np.array([0.4, 0.5, 0.54, 0.55, 0.56, 0.57, 0.58]) + offset)
+    run = case(train(np.linspace(1.44, 0.39, 70)), evals(values), metrics=[(better, True)], profile="generic")
+    assert not loud(run)

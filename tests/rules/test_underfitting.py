@@ -167,3 +167,21 @@ def test_a_finished_run_is_not_young(max_steps, fires):
     loss = train(decay(13, 5.5, 4.9, noise=0.001, rate=0.5))
     run = case(loss, profile="pretrain", arguments={"max_steps": max_steps})
     assert check_rule(RULE, run).result.outcome == ("fired" if fires else "skipped")
+
+
+def test_one_lucky_evaluation_excuses_nothing():
+    judged = 2.6 + 0.01 * np.random.default_rng(0).standard_normal(12)
+    loss = np.linspace(2.65, 2.45, 60) + 0.005 * np.random.default_rng(1).standard_normal(60)
+    assert found(RULE, case(train(loss), evals(judged, 50)))
+    judged[1] = 2.42
+    assert found(RULE, case(train(loss), evals(judged, 50)))
+
+
+def test_an_eval_loss_that_began_higher_is_where_the_fall_is_told_from():
+    run = case(
+        train(np.linspace(2.0, 2.08, 60)),
+        series("eval/loss", range(1, 602, 50), np.linspace(2.35, 2.05, 13)),
+        profile="vision",
+    )
+    (evidence,) = found(RULE, run)
+    assert evidence.variant != "none" and evidence.numbers["start"] == pytest.approx(2.35, abs=0.02)

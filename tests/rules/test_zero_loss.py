@@ -76,3 +76,8 @@ def test_a_loss_of_the_size_of_its_rounding():
     values = np.zeros(60)
     values[[0, 1, 7]] = 1e-4
     assert not found(RULE, case(train(values)))
+
+
+def test_zeros_throughout_beside_evaluations_that_go_on_are_a_matter_of_logging():
+    (evidence,) = found(RULE, case(train(np.zeros(50)), evals(decay(6))))
+    assert severity(RULE, evidence) is Severity.INFO and evidence.variant == "evals_go_on"
