@@ -382,7 +382,7 @@ def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
         Evidence(
             steps=(int(evals.steps[0]), int(evals.steps[-1])),
             tags=(case.train.tag, evals.tag),
-            numbers={"then": float(then), "now": float(now), "low": first, "end": last, "rise": last / first - 1},
+            numbers={"then": float(then), "now": float(now), "begin": first, "end": last, "rise": last / first - 1},
             confidence=0.6,
             severity=Severity.MEDIUM,
             variant="no_gain",
@@ -551,7 +551,7 @@ RULE = Rule(
         ),
         "no_gain": N_(
             "Nothing that is learned generalises: train loss fell from {then:.3g} to {now:.3g}, but eval loss gained "
-            "nothing ({low:.3g} at first, {end:.3g} at the end)."
+            "nothing ({begin:.3g} at first, {end:.3g} at the end)."
         ),
         "no_train": N_(
             "Eval loss rose from {low:.3g} at step {first} to {end:.3g} ({rise:+.0%}): overfitting, as far as "
