@@ -14,7 +14,7 @@ from tb_evalguide import cost as costs
 from tb_evalguide import stats
 from tb_evalguide.config import Config
 from tb_evalguide.model import Cost, Floats, Ints, Profile, Role, RoleChoice, Roles, Series, Training
-from tb_evalguide.profiles import LATEST_EPOCH
+from tb_evalguide.profiles import may_count_epochs
 
 PERPLEXITY_LOSS = 20.0  # nats: exp(20) is 5e8, more tokens than any vocabulary has to hesitate among
 LEAST_CURVE = 4  # points of a curve that a trend can be told from (failure-modes.md: three evals prove no trend)
@@ -244,15 +244,11 @@ class Case:
 
     @cached_property
     def steps_are_epochs(self) -> bool:
-        """The step axis counts epochs (Keras, plain loops): every step has its point, and there is no epoch series.
-
-        A resumed log goes on counting, but from LATEST_EPOCH on steps are steps, unless each has its evaluation.
-        """
+        """The step axis counts epochs (Keras, plain loops): every step has its point, and no epoch series tells."""
         curve = self.evals if self.evals is not None else self.train
         if curve is None or self.epoch is not None or self.steps_per_epoch is not None:
             return False
-        late = int(curve.steps[0]) > LATEST_EPOCH and (self.evals is None or self.train is None)
-        return len(curve) >= 3 and not late and bool((np.diff(curve.steps) == 1).all())
+        return may_count_epochs(curve.steps, self.evals is not None and self.train is not None)
 
     def epochs_at(self, step: float) -> float | None:
         """Epoch at a step; None where the log does not tell."""

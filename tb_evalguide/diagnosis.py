@@ -407,7 +407,10 @@ def few_rising_evals(case: Case) -> Text | None:
 
 
 def fell_plainly(case: Case) -> bool:
-    """Few points, but they fall beyond doubt: five points of the train loss or more, or both losses in four."""
+    """Few points, but they fall beyond doubt: five points of the train loss or more, or both losses in four.
+
+    Three evaluations must not contradict it.
+    """
     train, evals = case.train, case.evals
     if train is None:
         return False
@@ -418,6 +421,7 @@ def fell_plainly(case: Case) -> bool:
 
 
 def falls_plainly(curve: Curve) -> bool:
+    """It falls by a tenth and by more than chance. A loss that ends at exactly 0 is broken rather than learned."""
     falls = stats.mann_kendall(curve.values).p_down < 0.05
     return bool(falls and curve.values[-1] > 0 and curve.tail(0.1, 2) < (1 - PLAIN_FALL) * curve.head())
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from tb_evalguide import stats
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Profile, Role, Roles, Series, Text, Training
+from tb_evalguide.model import Ints, Profile, Role, Roles, Series, Text, Training
 from tb_evalguide.roles import CONVENTIONS
 from tb_evalguide.roles.names import AUX_WORDS, read_name, word_set, words_of
 
@@ -38,7 +38,7 @@ SCRATCH_SHARE = 0.8
 SCRATCH_START = (5.0, 13.0)
 # Consecutive steps beyond this many are steps, not epochs: nobody who fine-tunes takes so many epochs.
 MOST_EPOCHS = 500
-LATEST_EPOCH = 2000  # that a log which counts epochs may begin at
+LATEST_EPOCH = 2000  # that a log which counts epochs may begin at; own choice
 # A language model that starts below this has nothing left to learn; a loss like that is something else.
 LEAST_START = 0.05
 # Starts that are ln(classes) to within this share, of class counts that data sets really have.
@@ -396,16 +396,26 @@ def _both_fall_below(log: _Log, high: float) -> bool:
 
 
 def _counts_epochs(log: _Log) -> bool:
-    """The step axis counts epochs, from wherever it begins. Fine-tuning of a language model logs optimizer steps.
+    """The step axis counts epochs. Fine-tuning of a language model logs optimizer steps.
 
     More points than MOST_EPOCHS are a log of every step. Trainers of language models count steps whatever they log.
     """
     series = log.roles.get(Role.TRAIN_LOSS)
     if series is None:
         series = log.roles.get(Role.EVAL_LOSS)
-    if series is None or _lm_named(log) or not 3 <= len(series) <= MOST_EPOCHS:
+    if series is None or _lm_named(log) or len(series) > MOST_EPOCHS:
         return False
-    return int(series.steps[0]) <= LATEST_EPOCH and bool((np.diff(series.steps) == 1).all())
+    both = all(log.roles.get(role) is not None for role in (Role.TRAIN_LOSS, Role.EVAL_LOSS))
+    return may_count_epochs(series.steps, both)
+
+
+def may_count_epochs(steps: Ints, both_losses: bool) -> bool:
+    """Every step has its point, so that steps may be epochs: Keras, plain loops.
+
+    A resumed log goes on counting, but from LATEST_EPOCH on steps are steps, unless both losses are logged at them.
+    """
+    late = len(steps) > 0 and int(steps[0]) > LATEST_EPOCH and not both_losses
+    return len(steps) >= 3 and not late and bool((np.diff(steps) == 1).all())
 
 
 def _unknown_tags(log: _Log) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tb_evalguide import stats
 from tb_evalguide.case import Case, Curve
-from tb_evalguide.model import Floats, Role
+from tb_evalguide.model import Floats
 
 
 @dataclass(frozen=True)
@@ -243,14 +243,6 @@ def in_warmup(case: Case) -> bool:
 def whole(accuracy: Curve) -> float:
     """What stands for all answers right in an accuracy: 1, or 100 where it is logged in per cent."""
     return 100.0 if accuracy.values.max() > 1 else 1.0
-
-
-def accuracy_gain(case: Case) -> float:
-    """By how much the accuracy on the training data rose, 0 … 1; 0.0 with fewer than eight points of it."""
-    accuracy = case.curve(Role.TRAIN_ACCURACY)
-    if accuracy is None or len(accuracy) < 8:
-        return 0.0
-    return (accuracy.tail() - accuracy.head()) / whole(accuracy)
 
 
 def log_noise(curve: Curve) -> float:

@@ -33,6 +33,7 @@ __all__ = ["CONVENTIONS", "Convention", "Naming", "choose_roles", "convention_of
 LEVEL_FAR, LEVEL_NEAR = 4.0, 2.0
 # Two series count the same steps when their last steps differ by less than this factor.
 AXIS_FACTOR = 4.0
+FELL_FAR = 0.25  # of its range below its start: a curve that did so before it climbed began as a loss does
 LEAST_SETS_PART = 2  # this many named parts without a whole: the loss is composed, not evaluated on several sets
 
 _REASON_GENERIC = {
@@ -391,7 +392,7 @@ def _fell(series: Series) -> bool:
     if _falls(series) or len(values) < 8:
         return _falls(series)
     level = stats.running_median(values, 3)
-    return bool(level[0] - level.min() > 0.25 * np.ptp(level))
+    return bool(level[0] - level.min() > FELL_FAR * np.ptp(level))
 
 
 _OTHER_LOSS = {Role.TRAIN_LOSS: Role.EVAL_LOSS, Role.EVAL_LOSS: Role.TRAIN_LOSS}

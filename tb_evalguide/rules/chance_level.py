@@ -41,7 +41,7 @@ class Limits:
     many: int = 20  # points of the loss, beside which two accuracies are enough …
     few_accuracies: int = 2  # … own choice
     settled: int = 8  # points before which a loss that has not moved is a warning: it may yet start; own choice
-    falling_p: float = 0.01  # one-sided Mann–Kendall p of the whole curve, with a clear fall: it does not stay; usual
+    falling_p: float = 0.01  # one-sided Mann–Kendall p of a loss that falls, or an accuracy that rises: no guess; usual
     fallen: float = 0.1  # of the loss, by which it fell in all; own choice
     points: int = 3  # failure-modes.md #5
     worse_evals: int = 6  # accuracies that must stand at 1/k where the loss lies above ln k; own choice

@@ -3,7 +3,9 @@
 ## What it checks
 The last tenth of the train loss against the lowest level before it: higher by 10 % of that level and by 10 % of all
 that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too; a
-smaller climb will do where both losses gave back a fifth of what they had gained, each far beyond its noise.
+smaller climb will do where both losses gave back a good part of what they had gained, each far beyond its noise.
+Where two climbs at least half as high went back before, it is oscillation. A negative loss that runs away has diverged,
+too, and so has one that stands at a figure from which nothing can be learned.
 
 ## Why it matters
 The run has left the region it had learned. Steps after the lowest level made the model worse on the training data
@@ -39,7 +41,7 @@ class Limits:
     log_share: float = 0.25  # of the drop on a logarithmic axis, where both losses rose by `sure_rise`; own choice
     evals: int = 8  # evaluations that can tell a small climb of both losses; own choice
     apart: float = 2.0  # eval over train loss at the end, beyond which they do not climb together; own choice
-    sure_rise: float = 0.50  # of the lowest level: with evaluations that rose as clearly, 1.5 σ are enough; own choice
+    sure_rise: float = 0.50  # of the lowest level: with evaluations that rose as clearly, 1 σ is enough; own choice
     points: int = (
         20  # fewer train points are believed only beside evaluations that lost as clearly (failure-modes.md #9)
     )
@@ -75,8 +77,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 variant="no_floor",
             )
         ]
+    ends = shape.ending(evals) if evals is not None and len(evals) >= limits.evals else None
     large = end.rise >= limits.rise and end.share >= limits.share
-    if not large and not both_climb(end, evals, limits):
+    if not large and not both_climb(end, evals, ends, limits):
         return ()
     if end.low <= 0 and (end.start <= 0 or end.share < 1):
         return ()  # a loss without a floor (a critic's score, a likelihood) may climb: only losing all of it is telling
@@ -101,8 +104,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         for r in find(c, limits.as_high * end.rise)
         if r.end is not None
     ]
-    ends = shape.ending(evals) if evals is not None and len(evals) >= limits.evals else None
-    kept = end.share < limits.lost and (ends is None or not half_as_much_again(end, ends, limits))
+    kept = end.share < limits.lost and not half_as_much_again(end, ends, limits)
     if len(swung) >= limits.swings and variant != "above_start" and kept:
         return ()
     climbs = [r for r in shape.level_rises(train, limits.rise) if r.end is None]
@@ -129,18 +131,22 @@ def runs_away(end: shape.Ending, limits: Limits) -> bool:
     return end.end < 0 and abs(end.end) > limits.no_floor * max(abs(end.start), 1.0)
 
 
-def half_as_much_again(end: shape.Ending, ends: shape.Ending, limits: Limits) -> bool:
-    """Both losses rose by half, each far beyond its noise, and it can be seen beside what they had gained."""
+def half_as_much_again(end: shape.Ending, ends: shape.Ending | None, limits: Limits) -> bool:
+    """Both losses rose by half, each far beyond its noise, and it can be seen beside what they had gained.
+
+    end, ends: of the train loss and of the evaluations, None where these are too few.
+    """
+    if ends is None:
+        return False
     seen = end.log_share > limits.log_share or end.share > limits.share / 2
     clear = end.significance > limits.significance and ends.significance > limits.significance / 2
     return seen and clear and min(end.rise, ends.rise) > limits.sure_rise
 
 
-def both_climb(end: shape.Ending, evals: Curve | None, limits: Limits) -> bool:
-    """Both losses gave back a fifth of what they had gained, each far beyond its noise: small, but no accident."""
-    if evals is None or len(evals) < limits.evals or end.significance < limits.significance:
+def both_climb(end: shape.Ending, evals: Curve | None, ends: shape.Ending | None, limits: Limits) -> bool:
+    """Both losses gave back a good part of what they had gained, each far beyond its noise: small, but no accident."""
+    if evals is None or ends is None or end.significance < limits.significance:
         return False
-    ends = shape.ending(evals)
     if ends.end > limits.apart * end.end:
         return False  # that is overfitting, whatever the last digits of the train loss do
     if half_as_much_again(end, ends, limits):

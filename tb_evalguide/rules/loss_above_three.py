@@ -2,6 +2,7 @@
 
 ## What it checks
 The last level of the eval loss, or of the train loss where there is none, against the guide's 3.0 (strictly above).
+An eval loss that climbed there while train loss fell is overfitting.
 
 ## Why it matters
 In the guide's fine-tuning a loss above 3.0 is the initial state: the model has not begun to learn.
@@ -22,7 +23,7 @@ from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
-from tb_evalguide.rules import underfitting
+from tb_evalguide.rules import overfitting
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     curve = case.evals if case.evals is not None else case.train
     if curve is None or len(curve) < 4:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": 4}))
-    if underfitting.parts(case):
-        return ()
     end = curve.tail()
-    if not stats.above(end, limits.loss):
+    if not stats.above(end, limits.loss) or overfitting.turned_away(case):
         return ()
     return [
         Evidence(

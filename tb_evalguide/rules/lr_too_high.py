@@ -56,9 +56,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if len(train) <= limits.short:
         if evals is not None and len(evals) >= 3 and evals.values[-1] <= evals.values[0]:
             return ()  # batches may alternate; a whole eval set does not
-        risen = (1 + limits.climb) * evals.values[0] if evals is not None and len(evals) >= 3 else np.inf
-        both = evals is not None and evals.values[-2:].min() > risen > 0
-        return short_log(train, limits, alone=not (case.is_guide or both))
+        return short_log(train, limits, alone=not case.is_guide and not evals_climb(evals, limits))
     if evals is not None and eval_improves(evals, float(train.values[0])):
         return ()
     hump = won_back(train, evals, limits)
@@ -81,14 +79,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 
 def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | None:
     """Both losses climbed at first, and all the rest of the run only won that back: a warning."""
-    if (
-        evals is None
-        or len(evals) < 4
-        or len(train) < limits.hump_points
-        or train.values[0] <= 0
-        or evals.values[0] <= 0
-    ):
+    if evals is None or len(evals) < 4 or len(train) < limits.hump_points:
         return None
+    if train.values[0] <= 0 or evals.values[0] <= 0:
+        return None
+    # few evaluations are not steadied by a level, which would cut their peak
     peaks = [float(c.level.max()) if len(c) >= 20 else float(c.values.max()) for c in (train, evals)]
     starts, ends = [shape.start_level(c) for c in (train, evals)], [c.tail() for c in (train, evals)]
     early = all(int(np.argmax(c.level)) <= len(c) * limits.hump_by for c in (train, evals))
@@ -97,9 +92,9 @@ def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | No
     back = all(abs(e / s - 1) < limits.rise for e, s in zip(ends, starts))
     if not climbed or not back:
         return None
-    at = int(train.steps[int(np.argmax(train.level))])
-    first = evidence(train, int(train.steps[0]), starts[0], ends[0], peaks[0], 0.7)
-    return replace(first, steps=(int(train.steps[0]), at), severity=Severity.MEDIUM, variant="won_back")
+    climb = (int(train.steps[0]), int(train.steps[np.argmax(train.level)]))
+    found = evidence(train, climb[0], starts[0], ends[0], peaks[0], 0.7)
+    return replace(found, steps=climb, severity=Severity.MEDIUM, variant="won_back")
 
 
 def since_early_resume(case: Case, train: Curve, limits: Limits) -> Curve:
@@ -109,7 +104,15 @@ def since_early_resume(case: Case, train: Curve, limits: Limits) -> Curve:
     return train.between(starts[-1], float(train.steps[-1])) if starts else train
 
 
+def evals_climb(evals: Curve | None, limits: Limits) -> bool:
+    """The last two evaluations lie a fifth above the first."""
+    if evals is None or len(evals) < 3:
+        return False
+    return bool(evals.values[-2:].min() > (1 + limits.climb) * evals.values[0] > 0)
+
+
 def short_log(train: Curve, limits: Limits, *, alone: bool) -> Sequence[Evidence]:
+    """Two rises and no net fall, or a steady climb. alone: neither the guide's table nor evaluations vouch for it."""
     before, after = train.values[:-1], train.values[1:]
     up = np.flatnonzero(after > before + limits.rise * np.abs(before))
     first, last = float(train.values[0]), float(train.values[-1])

@@ -46,7 +46,7 @@ class Limits:
     straight_points: int = 30  # train points …
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
-    finished_points: int = 5  # own choice
+    finished_points: int = 5  # points of the loss that such a run must have nevertheless; own choice
     points: int = 20  # train points outside the guide profile
     evals: int = 8  # or evaluations
 
@@ -86,8 +86,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 steps=steps, tags=(curve.tag,), numbers=numbers, confidence=0.85, severity=level, rival="underfitting"
             )
         ]
-    few = len(curve) < limits.straight_points and len(case.evals or ()) < limits.straight_evals
-    few = few and not finished(case, limits)
+    too_young = young(case, curve, limits)  # before the evaluations stand in for a train loss of many more points
     if not clear and case.evals is not None and len(case.evals) >= limits.evals:
         curve = case.evals  # a mean over a whole set shows the shape that the noise of batches hides
         start, end = shape.ends(curve)
@@ -99,7 +98,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         not limits.drop <= drop <= limits.slow_drop
         or not clear  # the shape of a fall that its noise hides cannot be told
         or not (began_at_guessing(case) or far_from_floor(case, curve, limits))
-        or few
+        or too_young
         or shape.unfinished(case)
     ):
         return ()
@@ -131,9 +130,8 @@ def far_from_floor(case: Case, curve: Curve, limits: Limits) -> bool:
     """Fine-tuning whose losses both fall along a line and are still high: the curve does not even begin to bend."""
     if case.profile.id != "llm-sft" or case.evals is None or len(case.evals) < limits.evals:
         return False
-    along = all(
-        shape.lateness(c) > limits.line for c in (curve, case.evals)
-    )  # NaN: too short, or it did not fall at first
+    # lateness is NaN, and so not above the limit, for a curve too short to tell or one that did not fall at first
+    along = all(shape.lateness(c) > limits.line for c in (curve, case.evals))
     return along and min(curve.tail(), case.evals.tail()) > limits.high
 
 
@@ -159,6 +157,12 @@ def finished(case: Case, limits: Limits) -> bool:
     # steps taken since the first logged one, and those that led up to it
     taken = case.last_step - case.first_step + int(stats.median(np.diff(curve.steps)))
     return taken >= limits.steps and case.last_step >= limits.finished * planned
+
+
+def young(case: Case, curve: Curve, limits: Limits) -> bool:
+    """So few points that the run has only begun, unless it says that it is over."""
+    few = len(curve) < limits.straight_points and len(case.evals or ()) < limits.straight_evals
+    return few and not finished(case, limits)
 
 
 def began_at_guessing(case: Case) -> bool:

@@ -35,9 +35,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tb_evalguide import remedies, stats
-from tb_evalguide.case import Case, Curve
+from tb_evalguide.case import LEAST_CURVE, Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.model import Evidence, Floats, Ints, Need, Role, Rule, Severity, Skip, Tier
 from tb_evalguide.rules import divergence
 
 
@@ -63,12 +63,12 @@ class Limits:
     numerous: int = 40  # evaluations from which on the train level about two of them is a median; own choice
     plenty: int = 20  # evaluations from which on the lowest is a median of its neighbours for memorising; own choice
     around: int = 2  # … of these on either side; own choice
-    handful: int = 5  # evaluations at most, of which those after the lowest all lie …
-    few_rise: float = 0.1  # … half as far above it as the last one must; own choice
-    few_fall: float = 0.2  # … while train loss fell by this much; own choice
-    nothing: float = 0.03  # of the first evaluations: gaining less than that is gaining nothing; own choice
-    clear: float = 3.0  # σ of a train point, by which train loss fell then; own choice
-    gained_once: float = 0.08  # … and never more than that in between; own choice
+    handful: int = 5  # evaluations at most, for which it is enough that …
+    few_rise: float = 0.1  # … the last lies this far above the lowest, those between half as far …
+    few_fall: float = 0.2  # … and train loss fell by this much since; own choice
+    nothing: float = 0.03  # of the first evaluations: gaining less than that is gaining nothing …
+    gained_once: float = 0.08  # … where it was never more than that in between; own choice
+    clear: float = 3.0  # σ of a train point, by which train loss must have fallen meanwhile; own choice
     gained_evals: int = 6  # evaluations of which the last three lie above the first two; own choice
     gained_fall: float = 0.1  # of the train loss at the first evaluation, by which it fell meanwhile; own choice
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
@@ -84,10 +84,8 @@ class Limits:
     apart: float = 0.15  # of the train level, by which eval loss lies above it at the end; labelled runs as they grew
     far: float = 0.5  # of the train level: so far above that train need not have fallen; own choice
     widened: float = 1.5  # times eval over train loss at the lowest, where train had been above; own choice
-    torn_fall: float = (
-        0.3  # of the train level since the lowest: what eval loss then gains is not by chance; own choice
-    )
-    halved: float = 0.5  # … a fall after which no earlier swing excuses a rise; own choice
+    torn_fall: float = 0.3  # of the train level since the lowest: a rise beside it is more than a warning; own choice
+    halved: float = 0.5  # of it: a fall after which no earlier swing excuses a rise; own choice
     long: int = 8  # evaluations since the lowest, from which on a growing gap stands in for significance; own choice …
     nearly: float = 0.6  # … of the limit of significance, that must be there nevertheless; own choice
     lasting: int = 12  # evaluations since the lowest, from which on the rise speaks for itself; own choice …
@@ -142,14 +140,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     evals = case.evals
     assert evals is not None  # needs
     if len(evals) == 3:
-        return three_in_a_row(case, evals, limits) or few_rise(case, evals, limits)
+        return three_in_a_row(case, evals, limits) or handful_rises(case, evals, limits)
     if diverged(case):
         return ()
     up = climb(case, evals, limits)
     found = judged(case, evals, up, limits) if up is not None else []
     if found and found[0].severity is not Severity.INFO:
         return found
-    return few_rise(case, evals, limits) or gains_nothing(case, evals, limits) or found
+    return handful_rises(case, evals, limits) or gains_nothing(case, evals, limits) or found
 
 
 def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evidence]:
@@ -165,7 +163,7 @@ def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evid
     begins = (
         (seen and begins_to_rise(case, evals, up, limits))
         or keeps_rising(case, evals, up, limits)
-        or metric_falls(case, evals, up, limits)
+        or metric_worsens(case, evals, up, limits)
     )
     if (begins and not again) or memorises(case, evals, up.best, limits) or worse_than_first(case, evals, limits):
         return [finding(evals, up, Severity.MEDIUM, 0.7, "begins")]
@@ -243,7 +241,10 @@ def recovers(evals: Curve, up: Climb, limits: Limits) -> bool:
 
 
 def parted(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
-    """The train loss fell on since the lowest evaluation and now lies well below the eval loss: that is memorising."""
+    """The train loss fell on since the lowest evaluation and now lies well below the eval loss: that is memorising.
+
+    A rise by half, and one beside which no train loss was logged, need no such witness.
+    """
     if case.train is None or up.rise >= limits.sure_rise:
         return True
     then, now = then_and_now(case, evals, up.best, limits)
@@ -282,7 +283,7 @@ def lasts(evals: Curve, up: Climb, limits: Limits) -> bool:
 
 def begins_to_rise(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     """Both last evaluations lie clearly above the lowest, though not far, and train fell meanwhile."""
-    both = float(np.min(evals.values[-2:])) if len(evals) < 40 else up.end
+    both = float(np.min(evals.values[-2:])) if len(evals) < limits.numerous else up.end
     clear = (both - up.low) / up.noise > limits.significance * stats.critical_rise(len(evals))
     risen = clear and up.low > 0 and both / up.low - 1 >= limits.begins
     return risen and train_falls(case, evals, up.best, limits) and parted(case, evals, up, limits)
@@ -309,17 +310,15 @@ def keeps_rising(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     return bool(after[0] > 0 and now < (1 - limits.heart_fall) * then and parted(case, evals, up, limits))
 
 
-def metric_falls(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+def metric_worsens(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     """The eval loss rose by a little, and an evaluated metric got much worse with it while train loss fell."""
     if up.rise < limits.with_metric or case.train is None or not parted(case, evals, up, limits):
         return False
-    accuracy = case.roles.choices.get(Role.EVAL_ACCURACY)
-    for choice in (*case.metrics, *([accuracy] if accuracy is not None else [])):
-        curve = Curve.of(choice.series)
-        if choice.greater_is_better and len(curve) >= 4 and curve.steps[-1] >= evals.steps[-1]:
-            before = curve.values[curve.steps <= evals.steps[up.best]]
-            top = float(before.max()) if len(before) else math.nan
-            if float(curve.values[-2:].max()) < top - limits.metric_lost * abs(top):
+    for steps, quality in qualities(case):
+        before = quality[steps <= evals.steps[up.best]]
+        if len(quality) >= 4 and steps[-1] >= evals.steps[-1] and len(before):
+            top = float(before.max())
+            if float(quality[-2:].max()) < top - limits.metric_lost * abs(top):
                 return True
     return False
 
@@ -334,55 +333,52 @@ def three_in_a_row(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidenc
     first, second, third = evals.values.tolist()
     if first <= 0 or second < first * (1 + limits.each) or third < second * (1 + limits.each):
         return ()
-    if not train_falls(case, evals, 0, limits):
-        return ()
-    numbers = {"low": first, "end": third, "rise": third / first - 1, "evals": 3}
-    steps = (int(evals.steps[0]), int(evals.steps[-1]))
-    return [
-        Evidence(
-            steps=steps, tags=(evals.tag,), numbers=numbers, confidence=0.5, severity=Severity.MEDIUM, variant="begins"
-        )
-    ]
+    return [few_that_rose(evals, 0)] if train_falls(case, evals, 0, limits) else ()
 
 
-def few_rise(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence]:
+def handful_rises(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence]:
     """Three to five evaluations, two or more after the lowest all above it, while train fell far: worth a warning."""
     best = int(np.argmin(evals.values))
     low, after = float(evals.values[best]), evals.values[best + 1 :]
-    if len(evals) > limits.handful or len(after) < 2 or low <= 0 or after.min() < low * (1 + limits.few_rise / 2):
-        return []
-    if after[-1] < low * (1 + limits.few_rise):
-        return []
-    if case.train is None or len(case.train) < 4 or metric_improves(case, evals, best):
-        return []
+    if len(evals) > limits.handful or len(after) < 2 or low <= 0:
+        return ()
+    if after.min() < low * (1 + limits.few_rise / 2) or after[-1] < low * (1 + limits.few_rise):
+        return ()
+    if case.train is None or len(case.train) < LEAST_CURVE or metric_improves(case, evals, best):
+        return ()
     then, now = then_and_now(case, evals, best, limits)
-    if not (0 < now < (1 - limits.few_fall) * then and now * (1 + limits.apart) < after[-1]):
-        return []
-    numbers = {"low": low, "end": float(after[-1]), "rise": float(after[-1]) / low - 1, "evals": len(evals)}
-    steps = (int(evals.steps[best]), int(evals.steps[-1]))
-    return [
-        Evidence(
-            steps=steps, tags=(evals.tag,), numbers=numbers, confidence=0.5, severity=Severity.MEDIUM, variant="begins"
-        )
-    ]
+    fell = 0 < now < (1 - limits.few_fall) * then and now * (1 + limits.apart) < after[-1]
+    return [few_that_rose(evals, best)] if fell else ()
+
+
+def few_that_rose(evals: Curve, best: int) -> Evidence:
+    """A warning of evaluations too few for any statistics, that rose from the one at `best` to the last."""
+    low, end = float(evals.values[best]), float(evals.values[-1])
+    return Evidence(
+        steps=(int(evals.steps[best]), int(evals.steps[-1])),
+        tags=(evals.tag,),
+        numbers={"low": low, "end": end, "rise": end / low - 1, "evals": len(evals)},
+        confidence=0.5,
+        severity=Severity.MEDIUM,
+        variant="begins",
+    )
 
 
 def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence]:
     """Train loss fell on and on, far below an eval loss that ends where it began: nothing learned generalises."""
     if case.train is None or len(evals) < limits.gained_evals or evals.values.min() <= 0 or metric_gains(case):
-        return []
+        return ()
     first, last = float(stats.median(evals.values[:2])), float(stats.median(evals.values[-3:]))
     then, now = then_and_now(case, evals, 0, limits)
     fell = 0 < now < (1 - limits.heart_fall) * then and then - now > limits.clear * case.train_noise
-    if not fell or last < (1 - limits.nothing) * first or last < (1 + limits.far) * now:
-        return []
-    if float(evals.values.min()) < (1 - limits.gained_once) * first:
-        return []
+    gained = last < (1 - limits.nothing) * first or float(evals.values.min()) < (1 - limits.gained_once) * first
+    if not fell or gained or last < (1 + limits.far) * now:
+        return ()
     return [
         Evidence(
             steps=(int(evals.steps[0]), int(evals.steps[-1])),
             tags=(case.train.tag, evals.tag),
-            numbers={"then": float(then), "now": float(now), "begin": first, "end": last, "rise": last / first - 1},
+            numbers={"then": then, "now": now, "begin": first, "end": last, "rise": last / first - 1},
             confidence=0.6,
             severity=Severity.MEDIUM,
             variant="no_gain",
@@ -420,12 +416,24 @@ def rises_after(evals: Curve, best: int) -> bool:
     return len(after) < 5 or stats.mann_kendall(after).p_up < 0.05
 
 
+def loud(case: Case, limits: Limits) -> list[Evidence]:
+    """What this rule says beyond mere information."""
+    found = check(case, limits)
+    return [] if isinstance(found, Skip) else [e for e in found if e.severity is not Severity.INFO]
+
+
+def turned_away(case: Case) -> bool:
+    """Eval loss turned up while train loss falls on: whatever else, the train loss does not stay high."""
+    if case.train is None or case.evals is None or len(case.evals) < LEAST_CURVE:
+        return False
+    return any(e.variant in ("", "begins") for e in loud(case, RULE.limits))
+
+
 def is_plain(case: Case, limits: Limits) -> bool:
     """Overfitting that no other reading of a restless eval loss can rival: it goes up and leaves train far below."""
     if case.evals is None or len(case.evals) < limits.many:
         return False
-    found = check(case, limits)
-    if isinstance(found, Skip) or not any(e.severity is not Severity.INFO for e in found):
+    if not loud(case, limits):
         return False
     best = int(np.argmin(stats.running_median(case.evals.values, 3)))
     return memorises(case, case.evals, best, limits) and rises_after(case.evals, best)
@@ -441,26 +449,28 @@ def worse_than_first(case: Case, evals: Curve, limits: Limits) -> bool:
     return bool(risen and not metric_gains(case) and now < (1 - limits.gained_fall) * then)
 
 
+def qualities(case: Case) -> list[tuple[Ints, Floats]]:
+    """(steps, values) of each evaluated metric whose direction is known, turned so that more is better."""
+    known = [(Curve.of(c.series), c.greater_is_better) for c in case.metrics if c.greater_is_better is not None]
+    return [(curve.steps, curve.values if greater else -curve.values) for curve, greater in known]
+
+
 def metric_gains(case: Case) -> bool:
     """An evaluated metric ends clearly better than it began: the loss alone does not tell what was learned."""
-    for choice in case.metrics:
-        values = Curve.of(choice.series).values
-        if choice.greater_is_better is not None and len(values) >= 6:
-            gain = float(stats.median(values[-3:]) - stats.median(values[:3])) * (1 if choice.greater_is_better else -1)
-            if gain > 0.1 * max(abs(float(stats.median(values[:3]))), 1e-9):
+    for _, quality in qualities(case):
+        if len(quality) >= 6:
+            first, last = float(stats.median(quality[:3])), float(stats.median(quality[-3:]))
+            if last - first > 0.1 * max(abs(first), 1e-9):
                 return True
     return False
 
 
 def metric_improves(case: Case, evals: Curve, best: int) -> bool:
     """An evaluated metric is at its best at the end, though the eval loss is not: the model still learns the task."""
-    for choice in case.metrics:
-        curve = Curve.of(choice.series)
-        if choice.greater_is_better is None or len(curve) < 4 or curve.steps[-1] < evals.steps[-1]:
+    for steps, quality in qualities(case):
+        if len(quality) < 4 or steps[-1] < evals.steps[-1]:
             continue
-        quality = curve.values if choice.greater_is_better else -curve.values
-        before = quality[curve.steps <= evals.steps[best]]
-        later = quality[curve.steps > evals.steps[best]]
+        before, later = quality[steps <= evals.steps[best]], quality[steps > evals.steps[best]]
         if len(before) and len(later) and later[-1] >= quality.max() and later[-1] > before.max():
             return True
     return False

@@ -31,7 +31,7 @@ import numpy as np
 from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
 from tb_evalguide.rules import lr_too_low, overfitting
 
 
@@ -52,6 +52,8 @@ class Limits:
     bend_points: int = 12  # of either loss, in which a bend can be seen; own choice
     bend_sigmas: float = 20.0  # of a point, by which either fell: two readers called such runs healthy
     bend: float = 0.5  # last third's fall over the first third's: a straight line has 1; own choice
+    going: float = 0.005  # of the loss, by which its last third, or each of the last evaluations, falls on …
+    going_share: float = 0.1  # … or this much of the whole drop, where that is less; own choice
     settled: int = 20  # points before which no run outside the guide is more than a warning; own choice
 
 
@@ -73,8 +75,6 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("the noise between points hides how far the loss fell")))
     if drop >= slow.drop and (accuracy_grows(case, limits) or converges(case, limits)):
         return ()
-    if parts(case):
-        return ()
     end = curve.tail()
     start, level = shape.ends(curve)
     evaluated = case.evals is not None and len(case.evals) >= 2
@@ -84,12 +84,13 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         case.profile.id, limits.drop
     )
     floor = {"guide": limits.guide_loss, "llm-sft": limits.sft_loss}.get(case.profile.id, 0.0)
-    if drop >= limit or end <= floor or drop < -limits.rising:
+    if drop >= limit or end <= floor or drop < -limits.rising or overfitting.turned_away(case):
         return ()
     # outside the guide's tables a young run, or one that still falls, may yet get there: a warning, no verdict
-    if not case.is_guide and young(case, curve) and still_falls(case, curve):
+    falls_on = not case.is_guide and still_falls(case, curve, limits)
+    if falls_on and lr_too_low.young(case, curve, slow):
         return ()
-    unsettled = not case.is_guide and (len(curve) < limits.settled or still_falls(case, curve))
+    unsettled = falls_on or (not case.is_guide and len(curve) < limits.settled)
     reached = min(level, end) if evaluated else level
     if drop > 0:
         start = max(start, reached / (1 - drop))  # the eval loss may have begun higher than the train loss
@@ -105,16 +106,6 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             rival="lr_too_low",
         )
     ]
-
-
-def parts(case: Case) -> bool:
-    """Eval loss turned up while train loss falls on (OVF001): whatever else, the train loss does not stay high."""
-    if case.train is None or case.evals is None or len(case.evals) < 4:
-        return False
-    found = overfitting.check(case, overfitting.RULE.limits)
-    if isinstance(found, Skip):
-        return False
-    return any(e.severity is not Severity.INFO and e.variant in ("", "begins") for e in found)
 
 
 def evals_tell(case: Case, limits: Limits) -> bool:
@@ -140,28 +131,24 @@ def converges(case: Case, limits: Limits) -> bool:
 
 def accuracy_grows(case: Case, limits: Limits) -> bool:
     """Accuracy on the training data rose clearly: it learns, on a loss that has little room, as a Dice loss."""
-    return shape.accuracy_gain(case) > limits.accuracy
+    accuracy = case.curve(Role.TRAIN_ACCURACY)
+    if accuracy is None or len(accuracy) < 8:
+        return False
+    return (accuracy.tail() - accuracy.head()) / shape.whole(accuracy) > limits.accuracy
 
 
-def young(case: Case, curve: Curve) -> bool:
-    """As few points as LRN003 takes for a run that has only begun, unless the run says that it is over."""
-    slow = lr_too_low.Limits()
-    return (
-        not lr_too_low.finished(case, slow)
-        and len(curve) < slow.straight_points
-        and len(case.evals or ()) < slow.straight_evals
-    )
-
-
-def still_falls(case: Case, curve: Curve) -> bool:
-    """The last third still falls by more than noise, and by a part of the loss that matters; or the evaluations do."""
+def still_falls(case: Case, curve: Curve, limits: Limits) -> bool:
+    """The last third still falls by more than noise, and by a part of the loss or its drop; or the evaluations do."""
     evals = case.evals
-    if evals is not None and len(evals) >= 4 and (np.diff(evals.values[-4:]) < -0.005 * abs(evals.values[-1])).all():
-        return True
+    if evals is not None and len(evals) >= 4:
+        last = evals.values[-4:]
+        if (np.diff(last) < -limits.going * abs(last[-1])).all():
+            return True
     third = curve.values[-max(4, len(curve) // 3) :]
     fall = float(stats.median(third[:2])) - float(stats.median(third[-2:]))
     drop = shape.start_level(curve) - curve.tail()
-    return stats.mann_kendall(third).p_down < 0.05 and fall > min(0.005 * abs(third[0]), 0.1 * drop)
+    least = min(limits.going * abs(float(third[0])), limits.going_share * drop)
+    return stats.mann_kendall(third).p_down < 0.05 and fall > least
 
 
 RULE = Rule(

@@ -77,27 +77,17 @@ def all_zero(case: Case, series: Series, limits: Limits) -> list[Evidence]:
     """Never anything but 0: whatever it is, nothing of it can be learned from."""
     if len(series) < limits.zeros or series.values.any():
         return []
-    if evals_finite_after(case, int(series.steps[0])):
-        return [
-            Evidence(
-                steps=(int(series.steps[0]), int(series.steps[-1])),
-                tags=(series.tag,),
-                numbers={"count": len(series)},
-                confidence=0.7,
-                severity=Severity.INFO,
-                variant="evals_go_on",
-            )
-        ]
+    go_on = evals_finite_after(case, int(series.steps[0]))
     return [
         Evidence(
             steps=(int(series.steps[0]), int(series.steps[-1])),
             tags=(series.tag,),
             numbers={"count": len(series)},
             words={"tag": series.tag},
-            confidence=0.8,
-            severity=Severity.HIGH,
-            label="data_integrity",
-            variant="all",
+            confidence=0.7 if go_on else 0.8,
+            severity=Severity.INFO if go_on else Severity.HIGH,
+            label=None if go_on else "data_integrity",
+            variant="evals_go_on" if go_on else "all",
         )
     ]
 

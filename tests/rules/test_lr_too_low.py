@@ -111,6 +111,6 @@ def test_in_fine_tuning_the_evaluations_must_fall_along_the_line_too(shape, n):
 
 def test_the_sentence_is_about_one_curve():
     loss = np.linspace(3.2, 2.3, 60) + 0.35 * np.random.default_rng(0).standard_normal(60)
-    for evidence in found(RULE, case(train(loss), evals(np.linspace(2.6, 2.4, 12), 50), profile="pretrain")):
-        numbers = evidence.numbers
-        assert numbers["drop"] == pytest.approx(1 - numbers["end"] / numbers["start"], abs=0.02)
+    (evidence,) = found(RULE, case(train(loss), evals(np.linspace(2.6, 2.4, 12), 50), profile="pretrain"))
+    numbers = evidence.numbers
+    assert numbers["drop"] == pytest.approx(1 - numbers["end"] / numbers["start"], abs=0.02)

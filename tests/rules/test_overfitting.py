@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Role, Severity
+from tb_evalguide.model import Severity
 from tb_evalguide.rules.overfitting import RULE, Climb, memorises, recovers, shifted, worse_than_first
 
 from ..support.checks import decay, evals, every, found, severity, skipped, train
@@ -274,11 +274,8 @@ def test_evaluations_that_rise_in_a_row_begin_to_overfit_however_slowly(rises, f
 )
 def test_a_small_rise_with_a_metric_that_fell_begins_to_overfit(accuracy, fires):
     values = [1.54, 0.81, 0.71, 0.697, 0.75, 0.73, 0.77]
-    rates = {Role.EVAL_ACCURACY: series("val_acc", every(7, 100), accuracy)}
-    run = case(train(np.linspace(1.44, 0.39, 70)), evals(values), roles=rates, profile="classification")
-    run.roles.choices[Role.EVAL_ACCURACY] = dataclasses.replace(
-        run.roles.choices[Role.EVAL_ACCURACY], greater_is_better=True
-    )
+    rates = [(series("val_acc", every(7, 100), accuracy), True)]
+    run = case(train(np.linspace(1.44, 0.39, 70)), evals(values), metrics=rates, profile="classification")
     assert bool(loud(run)) is fires
 
 
@@ -317,9 +314,9 @@ def test_the_evaluation_that_is_called_lowest_is_the_lowest():
     ).standard_normal(25)
     values[-6:] += 0.05
     values[5] = 0.97
-    for evidence in found(RULE, case(train(decay(250, 2.0, 0.2, rate=1)), evals(values), profile="generic")):
-        if evidence.variant in ("begins", "slight"):
-            assert evidence.numbers["low"] == 0.97 and evidence.steps[0] == 600
+    (evidence,) = found(RULE, case(train(decay(250, 2.0, 0.2, rate=1)), evals(values), profile="generic"))
+    assert evidence.variant in ("begins", "slight")
+    assert evidence.numbers["low"] == 0.97 and evidence.steps[0] == 600
 
 
 @pytest.mark.parametrize("offset", [0.0, -3.0])
