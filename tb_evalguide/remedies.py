@@ -384,6 +384,9 @@ CHECK_SCHEDULE = Remedy(
     N_("Check the scheduler: its total number of steps and its warm-up must fit the run"), guide=("M4", "V2")
 )
 RESTORE_STATE = Remedy(N_("Restore optimizer, scheduler and data order with the weights when resuming"))
+GROUP_SPREAD = Remedy(
+    N_("Sample more answers per prompt or at a higher temperature, and choose prompts that are solved only sometimes")
+)
 SEPARATE_FOLDERS = Remedy(N_("Give every run a log folder of its own"))
 PURGE_STEP = Remedy(N_("Pass the step to go on from to the writer (purge_step), so that the old tail is dropped"))
 CHECK_JOB = Remedy(N_("Look at the job: is the process alive, and what does its log say?"))
