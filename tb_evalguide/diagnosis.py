@@ -46,6 +46,7 @@ PLAIN_FALL = 0.1  # of the first level, in so few points; own choice
 RISEN = 1.1  # times the first evaluation, where two or three are all there are; own choice
 SLOWNESS = ("LRN003", "LRN004")  # the rules that say why a loss hardly falls
 LEAST_PROGRESS = 0.025  # relative drop of the loss (as LRN003): less is none, and "healthy" would be said by absence
+UNCLEAR_PROGRESS = 0.05  # likewise, where no loss falls by more than chance; own choice
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
 
@@ -369,7 +370,7 @@ def missing(case: Case) -> Text | None:
             ),
             params,
         )
-    if shape.in_warmup(case) and not shape.progress(case) >= LEARNED_IN_WARMUP:
+    if shape.in_warmup(case) and not (shape.progress(case) >= LEARNED_IN_WARMUP or fell_plainly(case)):
         return Text(
             N_(
                 "Only the warm-up was logged (learning rate still rising at step {step}): nothing can be judged "
@@ -382,10 +383,19 @@ def missing(case: Case) -> Text | None:
 
 def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
     """What is lacking where the loss has not fallen and every rule that could say why lacks data, or None."""
-    told = [o for o in outcomes if o.rule.id in SLOWNESS and o.result.outcome != "skipped"]
-    if told or case.loss is None or case.profile.id == "rl" or not shape.progress(case) < LEAST_PROGRESS:
+    told = [o.result.outcome != "skipped" for o in outcomes if o.rule.id in SLOWNESS]
+    if case.loss is None or case.profile.id == "rl":
         return None
+    progress = shape.progress(case)
     start, end = shape.ends(case.loss)
+    unclear = progress < (LEAST_PROGRESS if all(told) else UNCLEAR_PROGRESS)
+    if unclear and len(case.loss) >= LEAST_CURVE and not fell_beyond_chance(case):
+        return Text(
+            N_("Beyond its noise the loss has not fallen yet ({start:.4g} → {end:.4g}, {points} points)."),
+            {"start": start, "end": end, "points": len(case.loss)},
+        )
+    if any(told) or not progress < LEAST_PROGRESS:
+        return None
     return Text(
         N_("The loss has not fallen yet ({start:.4g} → {end:.4g}), and {steps} steps are too few to say why."),
         {"start": start, "end": end, "steps": case.last_step - case.first_step},
@@ -418,6 +428,12 @@ def fell_plainly(case: Case) -> bool:
         return False
     falls = [falls_plainly(c) for c in (train, evals) if c is not None and len(c) >= LEAST_CURVE]
     return bool(falls) and all(falls) and (len(train) >= MIN_PLAIN_POINTS or len(falls) == 2)
+
+
+def fell_beyond_chance(case: Case) -> bool:
+    """Either loss falls, by the usual test of a trend."""
+    curves = [c for c in (case.train, case.evals) if c is not None and len(c) >= LEAST_CURVE]
+    return any(stats.mann_kendall(c.values).p_down < 0.05 for c in curves)
 
 
 def falls_plainly(curve: Curve) -> bool:

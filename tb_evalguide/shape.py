@@ -177,6 +177,14 @@ def hidden_line(curve: Curve) -> tuple[float, float] | None:
         return None
     # windows, so that every point of a long curve counts: Theil–Sen by itself would pair 400 of them
     centres, medians, _ = stats.bins(curve.steps, curve.values, 400)
+    start, end = _line(curve, centres, medians)
+    if min(start, end) <= 0 < curve.values.min():
+        # batches over decades: a straight line would leave the losses that there are
+        start, end = (math.exp(y) for y in _line(curve, centres, np.log(medians)))
+    return start, end
+
+
+def _line(curve: Curve, centres: Floats, medians: Floats) -> tuple[float, float]:
     slope = stats.theil_sen(centres, medians)
     start = float(stats.median(medians - slope * (centres - curve.steps[0])))
     return start, start + slope * float(curve.steps[-1] - curve.steps[0])

@@ -192,3 +192,11 @@ def test_series_given_to_a_case_are_not_changed():
 def test_perplexity_is_said_only_where_it_means_something(loss, expected):
     assert case(None, profile="llm-sft").perplexity(loss) == expected
     assert case(None, profile="generic").perplexity(loss) is None
+
+
+def test_a_thinned_log_of_keras_still_counts_epochs():
+    """`epoch_loss` is written once an epoch; single steps have other names."""
+    thinned = range(0, 100, 10)
+    assert case(series("epoch_loss", thinned, decay(10))).steps_are_epochs
+    assert not case(series("loss", thinned, decay(10))).steps_are_epochs
+    assert not case(series("epoch_loss", range(500, 5000, 500), decay(9))).steps_are_epochs, "global steps"

@@ -348,3 +348,22 @@ def test_overfitting_in_the_guide_s_profile_is_named_though_the_loss_ends_above_
     rising = np.concatenate([[2.33, 2.31], np.linspace(2.31, 3.1, 20)])
     report = verdict(train(np.linspace(2.4, 1.0, 220)), evals(rising), profile="guide")
     assert report.verdict.label == "overfitting"
+
+
+@pytest.mark.parametrize(("drop", "expected"), [(0.15, "healthy"), (0.08, "insufficient_data")])
+def test_a_plain_fall_within_the_warm_up_can_be_judged(drop, expected):
+    rates = series("train/learning_rate", every(50), np.linspace(1e-6, 5e-5, 50))
+    assert verdict(train(np.linspace(1.1, 1.1 * (1 - drop), 50)), rates).verdict.label == expected
+
+
+@pytest.mark.parametrize(("fall", "expected"), [(0.02, "insufficient_data"), (0.2, "healthy")])
+def test_a_loss_that_only_scatters_is_not_healthy(fall, expected):
+    """Sixteen batches of a first epoch: too few to say that it learns slowly, and no sign that it learns."""
+    level = np.linspace(1.67, 1.67 * (1 - fall), 16) + 0.04 * np.tile([1, -1], 8)
+    assert verdict(train(level, 1), profile="generic").verdict.label == expected
+
+
+def test_a_loss_that_jumps_over_decades_without_a_trend_is_not_healthy():
+    report = verdict(train(np.exp(3 * np.sin(2.4 * np.arange(40))), 50), profile="generic")
+    assert report.verdict.label in ("insufficient_data", "underfitting")
+    assert all(report.verdict.headline.params[end] > 0 for end in ("start", "end")), "losses that there were"

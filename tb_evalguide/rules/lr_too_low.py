@@ -5,7 +5,7 @@ The drop of the loss over the run, which for this rule must be a steady one. Bel
 anywhere. Where the loss began at the level of guessing and the run is not cut short, a drop below 35 % whose last third
 still falls about a third as fast as the first third, or faster, is too slow, too: the curve never bent. In fine-tuning
 both losses must fall along such a line and still be high. A run that took all its planned steps is judged by the few
-points that it logged.
+points that it logged; one whose learning rate still rises, only where it has gained less than 5 %.
 
 ## Why it matters
 Such a run wastes its time: the same steps with a larger learning rate would reach a far lower loss.
@@ -47,6 +47,7 @@ class Limits:
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
     finished_points: int = 5  # points of the loss that such a run must have nevertheless; own choice
+    warm: float = 0.05  # of the loss: a run that gained as much while its rate still rises is not slow; own choice
     points: int = 20  # train points outside the guide profile
     evals: int = 8  # or evaluations
 
@@ -61,6 +62,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     drop = shape.progress(case)
     if math.isnan(drop):
         return Skip(Text(N_("the loss is not positive")))
+    if drop >= limits.warm and shape.in_warmup(case):
+        return Skip(Text(N_("the learning rate is still rising: only the warm-up was logged")))
     values = curve.coarse[1] if len(curve) >= 60 else curve.values
     p = max(limits.p, 0.05) if len(curve) < 8 else limits.p
     # a curve far above its noise falls without a test; the test's correction for autocorrelation takes bends for noise

@@ -2,11 +2,14 @@
 
 ## What it checks
 The drop of the better of the two losses from its start. In the guide profile less than 10 % with a loss above 1.5
-(guide, C3: 6 %). For models that begin untrained less than 25 %. A drop below 2.5 % without any trend counts, too.
+(guide, C3: 6 %). For models that begin untrained less than 25 %, or 30 % (language models 60 %) where 95 % of the run
+and all evaluations stood level; for classifiers whose first loss lies far below guessing 10 %. A drop below 2.5 %
+without any trend counts, too.
 Outside the guide a run of fewer than twenty points, or one that still falls, is only warned of, one that has just
 begun and still falls is left alone, and a few points whose noise hides the fall are not judged unless evaluations tell.
-A fall of at least 2.5 %, with a training accuracy that rose by five points, or with both losses bending down to a floor
-on a scale of their own, is learning. Where eval loss has turned up away from a falling train loss, that is overfitting.
+A loss that had fallen far enough and came back is no such case, nor is one that falls within the warm-up, nor a fall of
+at least 2.5 % with a training accuracy that rose by five points, or with both losses bending down to a floor on a scale
+of their own. Where eval loss has turned up away from a falling train loss, that is overfitting.
 
 ## Why it matters
 The model has not learned what the data hold; more of the same will not help when the curve has levelled off.
@@ -46,6 +49,13 @@ class Limits:
         2.0  # fine-tuning outside the guide's model: only a loss this high can be underfitting; own choice
     )
     hidden: int = 30  # points that show a drop smaller than their noise; two readers called 20 such points healthy
+    flat: float = 0.95  # of the run, that the loss stood level …
+    flat_gain: float = 0.07  # … and of the first evaluation, that no more was gained on: then …
+    flat_drop: float = 0.30  # … such a drop is little, too; labelled runs: healthy ones stood at most 93 %
+    flat_tokens: float = 0.60  # likewise of a language model, which learns how frequent tokens are at once; own choice
+    hidden_sigmas: float = 1.64  # one-sided 95 % bound of a drop hidden in noise, for fewer points than that; usual
+    learned: float = 0.35  # half of ln 2: a classifier's first loss below it is no loss of guessing; own choice
+    climb_sigmas: float = 3.0  # of the climb after the lowest level, by which a loss that fell came back; as STB001
     level_evals: int = 8  # evaluations that tell a level eval loss …
     level_noise: float = 0.01  # … whose points scatter by no more than that share of it; own choice
     accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
@@ -70,20 +80,25 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     drop = shape.progress(case)
     if math.isnan(drop):
         return Skip(Text(N_("the loss is not positive")))
-    hidden = len(curve) < limits.hidden and shape.hidden_line(curve) is not None
+    if drop >= slow.warm and shape.in_warmup(case):
+        return Skip(Text(N_("the learning rate is still rising: only the warm-up was logged")))
+    limit = least_drop(case, curve, limits)
+    hidden = len(curve) < limits.hidden and at_most(curve, drop, limits) >= limit
     if not case.is_guide and hidden and not evals_tell(case, limits):
         return Skip(Text(N_("the noise between points hides how far the loss fell")))
     if drop >= slow.drop and (accuracy_grows(case, limits) or converges(case, limits)):
+        return ()
+    if came_back(curve, limit, limits):
         return ()
     end = curve.tail()
     start, level = shape.ends(curve)
     evaluated = case.evals is not None and len(case.evals) >= 2
     if case.evals is not None and evaluated:
         end = min(end, case.evals.tail())
-    limit = {"guide": limits.guide_drop, "llm-sft": limits.guide_drop, "generic": limits.generic_drop}.get(
-        case.profile.id, limits.drop
-    )
     floor = {"guide": limits.guide_loss, "llm-sft": limits.sft_loss}.get(case.profile.id, 0.0)
+    flat = shape.flat_since(curve, 0.02 + 2 * shape.log_noise(curve) / max(1.0, (len(curve) / 20) ** 0.5))
+    if limit == limits.drop and stood_still(case, curve, flat, limits):
+        limit = limits.flat_tokens if case.profile.id == "pretrain" else limits.flat_drop
     if drop >= limit or end <= floor or drop < -limits.rising or overfitting.turned_away(case):
         return ()
     # outside the guide's tables a young run, or one that still falls, may yet get there: a warning, no verdict
@@ -94,7 +109,6 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     reached = min(level, end) if evaluated else level
     if drop > 0:
         start = max(start, reached / (1 - drop))  # the eval loss may have begun higher than the train loss
-    flat = shape.flat_since(curve, 0.02 + 2 * shape.log_noise(curve) / max(1.0, (len(curve) / 20) ** 0.5))
     return [
         Evidence(
             steps=(int(curve.steps[0]), int(curve.steps[-1])),
@@ -106,6 +120,42 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             rival="lr_too_low",
         )
     ]
+
+
+def least_drop(case: Case, curve: Curve, limits: Limits) -> float:
+    """The relative drop that a model of this profile shows when it learns."""
+    if case.profile.id in ("guide", "llm-sft"):
+        return limits.guide_drop
+    # no loss of guessing: it is not known, or the first logged value lies far below it already
+    if case.profile.id == "generic" or (case.profile.id == "classification" and curve.values[0] < limits.learned):
+        return limits.generic_drop
+    return limits.drop
+
+
+def stood_still(case: Case, curve: Curve, flat: float, limits: Limits) -> bool:
+    """All that was learned was learned in the first twentieth of the run, and no evaluation gained on the first."""
+    evals = case.evals
+    if evals is None or len(evals) < limits.level_evals or len(curve) < limits.hidden or flat < limits.flat:
+        return False
+    return float(stats.median(evals.values[-2:])) > (1 - limits.flat_gain) * float(evals.values[0]) > 0
+
+
+def at_most(curve: Curve, drop: float, limits: Limits) -> float:
+    """The drop that batch noise may hide, as an upper bound; `drop` itself where the noise hides none."""
+    line = shape.hidden_line(curve)
+    if line is None or line[0] <= 0:
+        return drop
+    # standard error of the rise of a line over n points: sqrt(12 / n) of a point's
+    return drop + limits.hidden_sigmas * curve.noise * math.sqrt(12 / len(curve)) / line[0]
+
+
+def came_back(curve: Curve, limit: float, limits: Limits) -> bool:
+    """The loss had fallen far enough before it climbed again: whatever that was, the model could learn."""
+    if len(curve) < limits.bend_points:
+        return False
+    end = shape.ending(curve)
+    climbed = end.significance >= limits.climb_sigmas and end.end > end.low * (1 + limit)
+    return bool(climbed and end.low < (1 - limit) * end.start)
 
 
 def evals_tell(case: Case, limits: Limits) -> bool:

@@ -78,9 +78,10 @@ def test_the_levels_that_are_named_are_those_that_the_drop_is_measured_between()
     assert drop == pytest.approx(1 - end / start, abs=1e-9)
 
 
-@pytest.mark.parametrize(("points", "fires"), [(20, False), (60, True)])
-def test_few_points_whose_noise_hides_the_drop_tell_nothing(points, fires):
-    noisy = np.linspace(1.65, 1.5, points) + 0.12 * np.random.default_rng(1).standard_normal(points)
+@pytest.mark.parametrize(("points", "noise", "fires"), [(20, 0.4, False), (20, 0.12, True), (60, 0.4, True)])
+def test_few_points_whose_noise_hides_the_drop_tell_nothing(points, noise, fires):
+    """Where the noise leaves room for the drop of a model that learns (25 %), nothing is said."""
+    noisy = np.linspace(1.65, 1.5, points) + noise * np.random.default_rng(1).standard_normal(points)
     run = case(train(noisy), profile="classification")
     if fires:
         assert found(RULE, run)
@@ -185,3 +186,29 @@ def test_an_eval_loss_that_began_higher_is_where_the_fall_is_told_from():
     )
     (evidence,) = found(RULE, run)
     assert evidence.variant != "none" and evidence.numbers["start"] == pytest.approx(2.35, abs=0.02)
+
+
+@pytest.mark.parametrize(("first", "fires"), [(0.30, False), (0.40, True)])
+def test_a_classifier_whose_first_loss_lies_below_guessing_has_less_to_gain(first, fires):
+    """Logged after its first epoch: 20 % less than that is no sign of a model that does not learn."""
+    assert bool(found(RULE, case(train(decay(40, first, 0.8 * first)), profile="classification"))) is fires
+
+
+def test_a_loss_that_fell_and_came_back_is_no_underfitting():
+    values = np.concatenate([decay(30, 2.0, 1.2), np.full(10, 1.9)])
+    assert not found(RULE, case(None, evals(values), profile="vision"))
+    assert found(RULE, case(None, evals(np.concatenate([decay(30, 2.0, 1.8), np.full(10, 1.9)])), profile="vision"))
+
+
+@pytest.mark.parametrize(("profile", "drop", "gain", "fires"), [
+    ("classification", 0.27, 0.02, True),
+    ("classification", 0.32, 0.02, False),
+    ("classification", 0.27, 0.10, False),  # the evaluations gained on the first
+    ("pretrain", 0.55, 0.02, True),  # what guessing the most frequent tokens costs
+    ("pretrain", 0.65, 0.02, False),
+])  # fmt: skip
+def test_a_run_that_stood_level_from_its_first_steps(profile, drop, gain, fires):
+    values = np.concatenate([[6.0], np.full(99, 6.0 * (1 - drop))])
+    values[1:] += 0.01 * np.random.default_rng(2).standard_normal(99)
+    level = np.linspace(values[1], values[1] * (1 - gain), 10)
+    assert bool(found(RULE, case(train(values), evals(level), profile=profile))) is fires
