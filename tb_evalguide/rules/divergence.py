@@ -4,8 +4,9 @@
 The last tenth of the train loss against the lowest level before it: higher by 10 % of that level and by 10 % of all
 that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too; a
 smaller climb will do where both losses gave back a good part of what they had gained, each far beyond its noise.
-Where two climbs at least half as high went back before, it is oscillation. A negative loss that runs away has diverged,
-too, and so has one that stands at a figure from which nothing can be learned.
+Nothing is said where an evaluation among the last batches kept nearly all that it had gained. Where two climbs at
+least half as high went back before, it is oscillation, unless train accuracy was lost with the loss. A negative loss
+that runs away has diverged, too, and so has one that stands at a figure from which nothing can be learned.
 
 ## Why it matters
 The run has left the region it had learned. Steps after the lowest level made the model worse on the training data
@@ -40,6 +41,8 @@ class Limits:
     eval_rise: float = 0.05  # the evaluations must have risen by this much above their lowest; own choice
     log_share: float = 0.25  # of the drop on a logarithmic axis, where both losses rose by `sure_rise`; own choice
     evals: int = 8  # evaluations that can tell a small climb of both losses; own choice
+    kept: float = 0.15  # of the drop of the evaluations, that they lost at most: batches scatter; own choice
+    unlearned: float = 0.2  # of the best train accuracy, lost again at the end; own choice
     apart: float = 2.0  # eval over train loss at the end, beyond which they do not climb together; own choice
     sure_rise: float = 0.50  # of the lowest level: with evaluations that rose as clearly, 1 σ is enough; own choice
     points: int = (
@@ -97,6 +100,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         low = float(np.min(evals.values))
         if low > 0 and float(np.mean(evals.values[-2:])) < low * (1 + limits.eval_rise):
             return ()
+    if ends is not None and evals is not None and scatters(train, evals, end, ends, limits):
+        return ()
     swung = [
         r
         for c, find in ((evals, shape.eval_rises), (train, shape.level_rises))
@@ -104,7 +109,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         for r in find(c, limits.as_high * end.rise)
         if r.end is not None
     ]
-    kept = end.share < limits.lost and not half_as_much_again(end, ends, limits)
+    kept = end.share < limits.lost and not half_as_much_again(end, ends, limits) and not unlearned(case, limits)
     if len(swung) >= limits.swings and variant != "above_start" and kept:
         return ()
     climbs = [r for r in shape.level_rises(train, limits.rise) if r.end is None]
@@ -124,6 +129,21 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant=variant,
         )
     ]
+
+
+def scatters(train: Curve, evals: Curve, end: shape.Ending, ends: shape.Ending, limits: Limits) -> bool:
+    """The last batches lie high, but an evaluation among them kept nearly all that it had gained."""
+    among = evals.steps[-1] >= train.steps[-max(2, round(0.1 * len(train)))]
+    return bool(among and end.share > limits.log_share and ends.share < limits.kept)
+
+
+def unlearned(case: Case, limits: Limits) -> bool:
+    """The accuracy on the training data fell far from its best, too: no swing of a loss that still learns."""
+    accuracy = case.curve(Role.TRAIN_ACCURACY)
+    if accuracy is None or len(accuracy) < limits.evals:
+        return False
+    best, end = float(accuracy.level.max()), accuracy.tail()
+    return bool(end < (1 - limits.unlearned) * best and best - end > limits.significance * accuracy.noise)
 
 
 def runs_away(end: shape.Ending, limits: Limits) -> bool:

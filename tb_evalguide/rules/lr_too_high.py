@@ -71,10 +71,16 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     clear = (
         end.end > end.start + train.noise and end.rise >= 2 * limits.rise and end.significance >= limits.significance
     )
-    worse = evals is not None and len(evals) >= 4 and evals.tail() > (1 + limits.rise) * float(evals.values[0])
+    worse = evals is not None and len(evals) >= 4 and evals_worse(case, evals, limits)
     if net < limits.net or not (clear or above or worse):
         return ()
     return [evidence(train, end.low_step, end.start, end.end, float(train.level.max()), 0.9)]
+
+
+def evals_worse(case: Case, evals: Curve, limits: Limits) -> bool:
+    """The last evaluations lie above the first by a rise that counts, and by more than evaluations scatter."""
+    first = float(evals.values[0])
+    return evals.tail() > first + max(limits.rise * first, limits.noise * case.eval_noise)
 
 
 def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | None:

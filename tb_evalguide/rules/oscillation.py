@@ -51,6 +51,8 @@ class Limits:
     in_rows: float = 0.3  # lag-1 correlation of a curve whose points are high and low in rows; own choice
     cycle: float = 0.10  # of the first low: what cycles of the learning rate must have gained at the last; own choice
     cycle_most: float = 3.0  # times the low: no cycle of the learning rate is meant to cost that much; own choice
+    cycle_lag: int = 2  # points of the loss, within which it answers a learning rate that is raised; own choice
+    cycle_peak: float = 0.25  # of the first loss, unless its peak stays below that; own choice
     many: int = 20  # evaluations, of which the last third show whether they calm down …
     restless: float = 1.0  # … or scatter over this much of what was gained, from the 10 % to the 90 % point; own choice
     in_step: float = 0.7  # correlation of train level and evaluations without their trends; own choice
@@ -110,7 +112,8 @@ def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits
     """The learning rate was raised at most of the swings, and each cycle ends lower than the one before it."""
     lr = case.lr
     lows = [swing.low_value for swing in swings]
-    if max(swing.factor for swing in swings) > limits.cycle_most:
+    start = shape.start_level(curve)
+    if any(s.factor > limits.cycle_most and s.peak_value > limits.cycle_peak * start for s in swings):
         return False
     if lr is None or lows[-1] > (1 - limits.cycle) * lows[0]:
         return False
@@ -119,8 +122,10 @@ def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits
         return False  # the later cycles gained nothing
     raised = 0
     for swing in swings:
-        before, after = np.interp(curve.steps[[swing.low, swing.peak]], lr.steps, lr.values)
-        raised += bool(after > 1.2 * before)
+        # a loss answers within a point or two of its own
+        around = curve.steps[[max(0, swing.low - limits.cycle_lag), swing.peak]]
+        before = lr.values[(lr.steps >= around[0]) & (lr.steps <= around[1])].min(initial=np.inf)
+        raised += bool(np.interp(around[1], lr.steps, lr.values) > 1.2 * before)
     return raised > len(swings) / 2
 
 

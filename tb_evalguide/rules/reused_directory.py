@@ -1,8 +1,8 @@
 """Two trainings were written into one folder.
 
 ## What it checks
-A loss (or the epoch) that starts again from its first step although much had been written before. Where the first
-attempt was short (fewer than four points, or a fifth of the later one's), it is information.
+A loss (or the epoch, or a metric) that starts again from its first step although much had been written before. Where
+the first attempt was short (fewer than four points, or a fifth of the later one's), it is information.
 
 ## Why it matters
 Tools that draw all points show a zigzag; averages, minima and the best checkpoint mix two models. Only the later
@@ -34,11 +34,15 @@ class Limits:
     share: float = 0.2  # of the later training's points, below which the first one was a false start; own choice
 
 
+# A metric tells a second training, too, where no loss was logged.
+METRICS = (Role.TRAIN_ACCURACY, Role.EVAL_ACCURACY, Role.EVAL_METRIC, Role.REWARD)
+TOLD_BY = (Role.TRAIN_LOSS, Role.EVAL_LOSS, Role.EPOCH, *METRICS)
+
+
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
-    roles = (Role.TRAIN_LOSS, Role.EVAL_LOSS, Role.EPOCH)
-    series = [s for s in (case.roles.get(role) for role in roles) if s is not None and len(s)]
+    series = [s for s in (case.roles.get(role) for role in TOLD_BY) if s is not None and len(s)]
     if not series:
-        return Skip(Text(N_("no loss in the log")))
+        return Skip(Text(N_("neither a loss nor a metric in the log")))
     for one in series:
         fresh = segments.fresh_starts(one)
         if fresh:

@@ -85,8 +85,8 @@ def all_zero(case: Case, series: Series, limits: Limits) -> list[Evidence]:
             numbers={"count": len(series)},
             words={"tag": series.tag},
             confidence=0.7 if go_on else 0.8,
-            severity=Severity.INFO if go_on else Severity.HIGH,
-            label=None if go_on else "data_integrity",
+            severity=Severity.MEDIUM if go_on else Severity.HIGH,
+            label="data_integrity",
             variant="evals_go_on" if go_on else "all",
         )
     ]

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from tb_evalguide.model import Role
 from tb_evalguide.rules.divergence import RULE
 
-from ..support.checks import decay, evals, found, skipped, train
-from ..support.phases import case
+from ..support.checks import decay, evals, every, found, skipped, train
+from ..support.phases import case, series
 
 
 def climb(to, n=100, low=1.0, start=3.0, noise=0.005, seed=0):
@@ -144,3 +145,24 @@ def test_a_climb_from_zero_is_told_without_a_share():
     values += 1e-4 * np.abs(np.random.default_rng(0).standard_normal(70))
     (evidence,) = found(RULE, case(train(values)))
     assert evidence.variant == "far"
+
+
+@pytest.mark.parametrize(("kept", "fires"), [(0.12, False), (0.3, True)])
+def test_batches_that_scatter_high_at_the_end_beside_an_evaluation_that_kept_its_gain(kept, fires):
+    """The train loss seems to lose most of its drop; the evaluations lose a small or a larger part of theirs."""
+    loss = np.concatenate([np.linspace(0.7, 0.2, 70), np.linspace(0.2, 0.55, 30)])
+    level = np.concatenate([np.linspace(0.7, 0.3, 14), np.linspace(0.3, 0.3 + 0.4 * kept, 6)])
+    assert bool(found(RULE, case(train(loss), evals(level, 50)))) is fires
+    # none among the last batches: what they say is not known
+    assert found(RULE, case(train(loss), evals(level, 40)))
+
+
+@pytest.mark.parametrize(("end", "fires"), [(0.40, False), (0.30, True)])
+def test_swings_are_no_excuse_where_the_train_accuracy_is_lost_as_well(end, fires):
+    """Two evaluations leap and come back while the train loss climbs by a sixth of what it had gained."""
+    loss = np.concatenate([decay(10, 2.5, 1.62, rate=2), np.linspace(1.65, 1.9, 20)])
+    level = np.full(30, 1.6) + np.concatenate([np.zeros(10), np.linspace(0, 0.25, 20)])
+    level[[14, 20]] *= 1.5
+    accuracy = series("accuracy", every(30), np.concatenate([np.linspace(0.1, 0.45, 10), np.linspace(0.45, end, 20)]))
+    run = case(train(loss), evals(level, 10), roles={Role.TRAIN_ACCURACY: accuracy}, profile="classification")
+    assert bool(found(RULE, run)) is fires

@@ -142,3 +142,14 @@ def test_losses_that_had_halved_meanwhile_won_more_than_that_back():
 ])  # fmt: skip
 def test_a_short_log_outside_the_guide_that_hardly_climbs(values):
     assert not found(RULE, case(train(values), profile="generic"))
+
+
+@pytest.mark.parametrize(("scatter", "fires"), [(0.02, True), (0.6, False)])
+def test_evaluations_that_scatter_do_not_confirm_a_climb(scatter, fires):
+    """Two odd batches at the start; whether the last evaluations lie above the first is a matter of their noise."""
+    n = 50
+    loss = 0.055 + 0.035 * np.sin(np.arange(n) * 2.4)
+    loss[1:4] = 0.012
+    level = 0.036 * (1 + 0.12 * np.linspace(0, 1, 10)) * (1 + scatter * np.sin(np.arange(10) * 2.1))
+    level[0] = 0.036
+    assert bool(found(RULE, case(train(loss), evals(level, 50)))) is fires

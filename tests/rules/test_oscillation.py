@@ -201,3 +201,13 @@ def test_two_smooth_falls_are_not_in_step(seed):
     dense = 2 * np.exp(-3 * np.linspace(0, 1, 300))
     run = case(train(dense * (1 + 0.01 * rng.standard_normal(300))), evals(fall * (1 + 0.05 * rng.standard_normal(30))))
     assert not in_step(run, RULE.limits)
+
+
+@pytest.mark.parametrize(("height", "expected"), [(0.3, Severity.INFO), (0.9, Severity.MEDIUM)])
+def test_a_restart_of_the_rate_may_multiply_a_loss_that_is_nearly_gone(height, expected):
+    """Bumps of ten times the low, a few evaluations after each restart; small or large beside where it all began."""
+    lows = [0.3, 0.03, 0.01]
+    values = np.concatenate([[2.0, 1.2, 0.6], *([low, low, low + height, low + height / 3, low, low] for low in lows)])
+    rates = np.concatenate([np.linspace(5e-3, 1e-5, 4), *([np.linspace(5e-3, 1e-5, 6)] * 3)])[: len(values)]
+    (evidence,) = found(RULE, case(train(np.repeat(values, 5)), evals(values, 50), lr=rate(np.repeat(rates, 5))))
+    assert severity(RULE, evidence) is expected

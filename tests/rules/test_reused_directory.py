@@ -54,7 +54,7 @@ def test_a_resume_is_none_however_early(back_to):
 
 def test_a_clean_log_passes():
     assert not found(RULE, case(train(decay(40))))
-    assert "no loss" in skipped(RULE, case(extra=[series("accuracy", [1, 2], [0.1, 0.2])]))
+    assert "neither a loss" in skipped(RULE, case(extra=[series("accuracy", [1, 2], [0.1, 0.2])]))
 
 
 def test_a_last_test_logged_at_step_zero_is_no_training():
@@ -62,3 +62,10 @@ def test_a_last_test_logged_at_step_zero_is_no_training():
     epochs = resumed("epoch", [(every(40), [i // 10 for i in range(40)]), ([0], [3])])
     it = found(RULE, case(train(decay(40)), roles={Role.EPOCH: epochs}))
     assert [severity(RULE, e) for e in it] == [Severity.INFO]
+
+
+@pytest.mark.parametrize("role", [Role.TRAIN_ACCURACY, Role.EVAL_ACCURACY, Role.EVAL_METRIC, Role.REWARD])
+def test_a_metric_tells_where_no_loss_was_logged(role):
+    passes = resumed("accuracy", [(every(18, 1, 0), decay(18, 0.6, 0.9)), (every(20, 1, 0), decay(20, 0.6, 0.9))])
+    (evidence,) = found(RULE, case(roles={role: passes}))
+    assert severity(RULE, evidence) is Severity.MEDIUM and evidence.tags == ("accuracy",)
