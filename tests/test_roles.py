@@ -754,3 +754,11 @@ def test_two_losses_with_unknown_words_are_said() -> None:
     assert any("could also be" in render(note) for note in roles.notes)
     _, roles = chosen(loss=DOWN, foo__loss=DOWN)
     assert roles.choices[Role.TRAIN_LOSS].certain and roles.choices[Role.TRAIN_LOSS].tag == "loss"
+
+
+def test_of_unnamed_pairs_an_error_comes_first_and_a_rate_last() -> None:
+    pairs = {f"{split}__{name}": DOWN for name in ("miss_rate", "minADE6", "spread") for split in ("train", "val")}
+    found, _ = chosen(**pairs)
+    assert found["train_loss"] == "train/minADE6" and found["eval_loss"] == "val/minADE6"
+    del pairs["train__minADE6"], pairs["val__minADE6"]
+    assert chosen(**pairs)[0]["train_loss"] == "train/spread"

@@ -336,8 +336,9 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
     for c in search.candidates:
         # an evidence lower bound is a loss where it is logged negative, so that it falls
         direction = None if "elbo" in c.words.found else greater_is_better(c.tag)
-        unknown = not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and direction is None
+        unknown = not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and direction is not True
         unknown = unknown or set(c.words.words) <= TRAIN_WORDS | EVAL_WORDS | TEST_WORDS
+        unknown = unknown and (direction is None or c.words.rest.isdisjoint(_NOT_A_LOSS))
         if c.words.split and unknown and not c.words.kind and not c.words.derived and len(c.series) > 1:
             name = tuple(word for word in c.words.words if word not in TRAIN_WORDS | EVAL_WORDS | TEST_WORDS)
             sides.setdefault((c.place, name), {}).setdefault(c.words.split, c)
@@ -346,6 +347,8 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
         for found in sides.values()
         if "train" in found and ("eval" in found or "test" in found) and _fell(found["train"].series)
     ]
+    # what is known to be better when smaller comes first, a share that has no name of its own last
+    pairs.sort(key=lambda pair: (greater_is_better(pair[0].tag) is None, "rate" in pair[0].words.words))
     for train, evals in pairs[:1]:
         names = {"train": train.tag, "eval": evals.tag}
         search.notes.append(

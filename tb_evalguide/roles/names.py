@@ -101,6 +101,7 @@ LESS = word_set(
 _GREATER_STEM = re.compile(
     r"(rouge|bleu|acc|top|map|ap|f|hits?|recall|precision|ndcg|mrr|pass|auc|iou|miou|dice|r)\d*(l|lsum|w|s|m|k|at\d+|x?k)?"
 )
+_LESS_STEM = re.compile(r"(min)?(ade|fde)\d*")
 # Korean words by their English ones; the longer first, for 학습률 is no 학습. Fillers become nothing.
 _KOREAN = {
     "학습률": "learning_rate",
@@ -222,7 +223,8 @@ def direction_of_word(word: str) -> bool | None:
         return True
     if word not in _PLAIN_F and _GREATER_STEM.fullmatch(word):
         return True
-    return None
+    # displacement errors of the best of k forecasts: minADE6, minFDE10
+    return False if _LESS_STEM.fullmatch(word) else None
 
 
 _PLAIN_F = frozenset({"f", "r", "ap0", "top0"})
