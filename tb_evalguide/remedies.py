@@ -387,6 +387,8 @@ RESTORE_STATE = Remedy(N_("Restore optimizer, scheduler and data order with the 
 GROUP_SPREAD = Remedy(
     N_("Sample more answers per prompt or at a higher temperature, and choose prompts that are solved only sometimes")
 )
+LOG_REAL_EVALS = Remedy(N_("Log the eval loss only at the steps where an evaluation was made"), guide=("V4",))
+SCALE_TARGETS = Remedy(N_("Scale masks and labels to 0 and 1, as the model's outputs are, and check the metric's code"))
 SEPARATE_FOLDERS = Remedy(N_("Give every run a log folder of its own"))
 PURGE_STEP = Remedy(N_("Pass the step to go on from to the writer (purge_step), so that the old tail is dropped"))
 CHECK_JOB = Remedy(N_("Look at the job: is the process alive, and what does its log say?"))

@@ -204,6 +204,17 @@ CONVENTIONS: tuple[Convention, ...] = (
         ),
     ),
     Convention(
+        "pix2pix",
+        "pix2pix and CycleGAN",
+        (r"G_GAN|G_A", r"D_real|D_A", r"G_L1|cycle_A"),
+        (
+            # what a generator must reproduce falls as it learns; the adversarial losses only balance each other
+            Naming(R.TRAIN_LOSS, r"G_L1", "G_L1"),
+            Naming(R.TRAIN_LOSS, r"cycle_A", "cycle_A"),
+        ),
+        vision=True,
+    ),
+    Convention(
         "nanogpt",
         "nanoGPT",
         (r"val/loss", r"train/loss", r"iter|mfu"),

@@ -40,7 +40,7 @@ class Limits:
     falls: float = 0.01  # of ln(k), over the later half: a loss that passes chance on its way down does not stay there
     many: int = 20  # points of the loss, beside which two accuracies are enough …
     few_accuracies: int = 2  # … own choice
-    settled: int = 8  # points before which a loss that has not moved is a warning: it may yet start; own choice
+    settled: int = 10  # points before which a loss that has not moved is a warning: it may yet start; own choice
     falling_p: float = 0.01  # one-sided Mann–Kendall p of a loss that falls, or an accuracy that rises: no guess; usual
     fallen: float = 0.1  # of the loss, by which it fell in all; own choice
     points: int = 3  # failure-modes.md #5
@@ -71,11 +71,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     k = classes if classes is not None else round(math.exp(end))
     worse = worse_than_guessing(curve, accuracy, classes, limits)
-    learned = case.train is not None and worse is not None and case.train.tail() < 0.9 * worse.numbers["chance"]
-    if worse is not None and not learned:
+    if worse is not None and not train_learned(case, worse.numbers["chance"], limits):
         return [worse]
     if k < 2 or abs(end - math.log(k)) > limits.loss * math.log(k):
         return ()
+    if train_learned(case, math.log(k), limits):
+        return ()  # only the evaluations are guessed: nothing that was learned holds for them
     middle = float(stats.median(curve.values[(len(curve) - 1) // 2 :][: max(1, len(curve) // 10)]))
     if middle - end > limits.falls * math.log(k) + 2 * curve.noise / math.sqrt(max(1, len(curve) // 10)):
         return ()
@@ -99,6 +100,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     ]
 
 
+def train_learned(case: Case, chance: float, limits: Limits) -> bool:
+    """The train loss lies far below that of guessing."""
+    return case.train is not None and case.train.tail() < (1 - limits.fallen) * chance
+
+
 def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits) -> Evidence | None:
     """The later half of the accuracies stands at 1/k while the loss lies above ln k: it answers one class always."""
     if accuracy is None or len(accuracy) < limits.worse_evals:
@@ -119,6 +125,7 @@ def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | Non
         tags=(curve.tag, accuracy.tag),
         numbers={"end": lowest, "k": k, "chance": math.log(k), "accuracy": share},
         confidence=0.85,
+        severity=Severity.MEDIUM if len(curve) < limits.settled else None,
         variant="worse",
     )
 

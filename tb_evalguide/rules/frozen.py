@@ -33,6 +33,7 @@ from tb_evalguide.rules import divergence
 class Limits:
     spread: float = 1e-4  # of the loss (failure-modes.md #6)
     points: int = 6  # evaluations that must agree; failure-modes.md #6 says 3, which rounding can do
+    settled: int = 10  # points before which it is a warning: it may yet start; as LRN001
     sure: int = 20  # points that agree to the last digit: no rounding hides the noise of so many batches; own choice
     share: float = 0.5  # of the run over which they agree; own choice
     steps: int = 20  # fewer steps than this prove nothing; own choice
@@ -59,6 +60,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             tags=(curve.tag,),
             numbers={"value": float(curve.values[-1]), "count": count},
             confidence=0.97,
+            severity=Severity.MEDIUM if len(curve) < limits.settled else None,
         )
     ]
 

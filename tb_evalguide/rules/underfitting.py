@@ -5,7 +5,7 @@ The drop of the better of the two losses from its start. In the guide profile le
 (guide, C3: 6 %). For models that begin untrained less than 25 %, or 30 % (language models 60 %) where 95 % of the run
 and all evaluations stood level; for classifiers whose first loss lies far below guessing 10 %. A drop below 2.5 %
 without any trend counts, too.
-Outside the guide a run of fewer than twenty points, or one that still falls, is only warned of, one that has just
+Outside the guide a run of fewer than thirty points, or one that still falls, is only warned of, one that has just
 begun and still falls is left alone, and a few points whose noise hides the fall are not judged unless evaluations tell.
 A loss that had fallen far enough and came back is no such case, nor is one that falls within the warm-up, nor a fall of
 at least 2.5 % with a training accuracy that rose by five points, or with both losses bending down to a floor on a scale
@@ -64,7 +64,7 @@ class Limits:
     bend: float = 0.5  # last third's fall over the first third's: a straight line has 1; own choice
     going: float = 0.005  # of the loss, by which its last third, or each of the last evaluations, falls on …
     going_share: float = 0.1  # … or this much of the whole drop, where that is less; own choice
-    settled: int = 20  # points before which no run outside the guide is more than a warning; own choice
+    settled: int = 30  # points before which no run outside the guide is more than a warning; own choice
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:

@@ -116,7 +116,7 @@ def test_two_accuracies_are_enough_beside_a_long_train_loss(n, fires):
         assert "accuracy" in skipped(RULE, run)
 
 
-@pytest.mark.parametrize(("n", "expected"), [(5, Severity.MEDIUM), (8, Severity.HIGH)])
+@pytest.mark.parametrize(("n", "expected"), [(5, Severity.MEDIUM), (9, Severity.MEDIUM), (10, Severity.HIGH)])
 def test_a_few_points_at_the_level_of_guessing_are_a_warning(n, expected):
     (evidence,) = found(RULE, case(train(guess(4, n)), arguments={"num_labels": 4}, profile="classification"))
     assert severity(RULE, evidence) is expected
@@ -141,3 +141,15 @@ def test_one_accuracy_is_not_quoted():
     run = case(train(guess(2, 20)), roles=accuracy(0.5, 1), arguments={"num_labels": 2}, profile="classification")
     (evidence,) = found(RULE, run)
     assert evidence.variant == "no_accuracy"
+
+
+@pytest.mark.parametrize(("learned", "fires"), [(0.1, False), (0.69, True)])
+def test_evaluations_at_the_level_of_guessing_beside_a_train_loss_that_fell(learned, fires):
+    """The model learned something, if nothing that holds for them: it is no model that has not learned."""
+    run = case(
+        train(decay(120, 0.69, learned, noise=0.0)),
+        evals(np.full(12, 0.694) + 0.0005 * np.arange(12)),
+        roles=accuracy(0.5, 12),
+        profile="classification",
+    )
+    assert bool(found(RULE, run)) is fires

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from tb_evalguide.model import Severity
 from tb_evalguide.rules.frozen import RULE
 
-from ..support.checks import cosine, decay, evals, found, rate, skipped, train
+from ..support.checks import cosine, decay, evals, found, rate, severity, skipped, train
 from ..support.phases import case
 
 
@@ -23,6 +24,12 @@ def test_fires_on_the_same_evaluation_again_and_again():
 @pytest.mark.parametrize(("spread", "fires"), [(0.8e-4, True), (2.5e-4, False)])
 def test_limit_of_the_spread(spread, fires):
     assert bool(found(RULE, case(train(decay(140)), evals(stuck(spread=spread))))) is fires
+
+
+@pytest.mark.parametrize(("points", "expected"), [(9, Severity.MEDIUM), (10, Severity.HIGH)])
+def test_a_few_points_are_a_warning(points, expected):
+    (evidence,) = found(RULE, case(train(decay(140)), evals(stuck(n=points))))
+    assert severity(RULE, evidence) is expected
 
 
 @pytest.mark.parametrize(("falling", "fires"), [(6, True), (8, False)])

@@ -63,7 +63,7 @@ def test_skipped():
     assert "not positive" in skipped(RULE, case(train(np.linspace(-1, -2, 100)), profile="generic"))
 
 
-@pytest.mark.parametrize(("points", "expected"), [(12, Severity.MEDIUM), (40, Severity.HIGH)])
+@pytest.mark.parametrize(("points", "expected"), [(29, Severity.MEDIUM), (30, Severity.HIGH)])
 def test_a_young_run_is_only_a_warning(points, expected):
     level = decay(points, 2.0, 1.7, rate=30, noise=0.002)
     (evidence,) = found(RULE, case(None, evals(level), profile="classification"))

@@ -1,0 +1,68 @@
+"""Zeros stand where no evaluation was made.
+
+## What it checks
+An eval loss that is exactly 0 at 30 % of its points or more, in several stretches between values that are not. These
+points are left out of every judgement.
+
+## Why it matters
+Drawn as they are, the zeros hide the real curve, and the lowest value, which early stopping and the choice of a
+checkpoint go by, is one of them.
+
+## What to do
+Log the eval loss only at the steps where an evaluation was made.
+
+## When it is wrong
+A loss that can reach exactly 0 on a small eval set (hinge, triplet), and comes back from it again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tb_evalguide import remedies
+from tb_evalguide.case import Case, Curve
+from tb_evalguide.i18n import N_
+from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+
+
+@dataclass(frozen=True)
+class Limits:
+    pass
+
+
+def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    series = case.roles.get(Role.EVAL_LOSS)
+    assert series is not None  # needs
+    curve = Curve.of(series)
+    count = int(np.count_nonzero(curve.placeholders))
+    if not count:
+        return ()
+    return [
+        Evidence(
+            steps=(int(curve.steps[curve.placeholders][0]), int(curve.steps[-1])),
+            tags=(curve.tag,),
+            numbers={"count": count, "points": len(curve)},
+            confidence=0.9,
+        )
+    ]
+
+
+RULE = Rule(
+    id="INT008",
+    guide=("V4",),
+    label="data_integrity",
+    severity=Severity.INFO,
+    tier=Tier.INTEGRITY,
+    doc=__doc__,
+    limits=Limits(),
+    check=check,
+    needs=(Need(Role.EVAL_LOSS, 2),),
+    message=N_(
+        "Eval loss is exactly 0 at {count} of {points} points, where no evaluation was made; these are left out."
+    ),
+    remedies=(remedies.LOG_REAL_EVALS,),
+    not_in=("rl",),
+)
