@@ -98,7 +98,8 @@ def _eval_falls(case: Case, findings: Sequence[Finding]) -> Answer:
         "last": float(evals.values[-1]),
         "step": int(evals.steps[evals.values.argmin()]),
     }
-    if last > low + eval_margin(case, evals) or any(f.label == "overfitting" for f in findings):
+    told = any(f.label == "overfitting" for f in findings)
+    if last > low + eval_margin(case, evals) or (told and last > low):
         if low < first:
             text = N_("eval loss rose from {low:.3g} (step {step}) to {last:.3g}")
         else:
@@ -106,8 +107,8 @@ def _eval_falls(case: Case, findings: Sequence[Finding]) -> Answer:
         return FAIL, Text(text, numbers)
     fall = (first - last) / abs(first) if first else first - last
     if fall < LEAST_FALL:
-        return FAIL, Text(N_("eval loss hardly falls: {first:.3g} to {last:.3g}"), numbers)
-    return PASS, Text(N_("eval loss fell from {first:.3g} to {last:.3g}"), numbers)
+        return FAIL, Text(N_("eval loss hardly falls: {first:.3g} to {last:.3g}"), {"first": first, "last": last})
+    return PASS, Text(N_("eval loss fell from {first:.3g} to {last:.3g}"), {"first": first, "last": last})
 
 
 def _gap_is_small(case: Case, findings: Sequence[Finding]) -> Answer:

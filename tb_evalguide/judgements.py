@@ -106,7 +106,7 @@ def _judge_eval(step: int, value: float, gap: float | None, past: _Past, guide: 
         return "warn", Text(N_("slow fall: only {fall:.1%} below the start"), {"fall": fall})
     gaps = past.gaps
     if gap is not None and len(gaps) >= 2 and _grows(gaps[-2], gaps[-1], gap, value - gap, noise, guide):
-        return "warn", Text(N_("the gap grows: {before:.2f} → {gap:.2f}"), {"before": gaps[-1], "gap": gap})
+        return "warn", Text(N_("the gap grows: {before:.4g} → {gap:.4g}"), {"before": gaps[-1], "gap": gap})
     if guide and gap is not None and stats.below(value - gap, LOW_LOSS):
         return "warn", Text(N_("train loss {loss:.2f} is below 0.3: possible overfitting"), {"loss": value - gap})
     if value < before - margin:

@@ -47,6 +47,7 @@ class Limits:
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
     finished_points: int = 5  # points of the loss that such a run must have nevertheless; own choice
+    visible: float = 0.0005  # of the loss: a smaller fall is 0.0 % in a sentence; own choice
     warm: float = 0.05  # of the loss: a run that gained as much while its rate still rises is not slow; own choice
     points: int = 20  # train points outside the guide profile
     evals: int = 8  # or evaluations
@@ -86,7 +87,13 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if abs(drop) < limits.drop and (tuning or (falls and drop >= 0 and not level_early)):
         return [
             Evidence(
-                steps=steps, tags=(curve.tag,), numbers=numbers, confidence=0.85, severity=level, rival="underfitting"
+                steps=steps,
+                tags=(curve.tag,),
+                numbers=numbers,
+                confidence=0.85,
+                severity=level,
+                variant="none" if drop < limits.visible or end >= start else "",
+                rival="underfitting",
             )
         ]
     too_young = young(case, curve, limits)  # before the evaluations stand in for a train loss of many more points
@@ -183,11 +190,15 @@ RULE = Rule(
     limits=Limits(),
     check=check,
     message=N_(
-        "Learning rate too low: the loss fell only from {start:.3g} to {end:.3g} ({drop:.1%}) in {steps} steps."
+        "Learning rate too low: the loss fell only from {start:.4g} to {end:.4g} ({drop:.1%}) in {steps} steps."
     ),
     variants={
+        "none": N_(
+            "Learning rate too low: the loss has not fallen in {steps} steps ({start:.4g} at the start, {end:.4g} at "
+            "the end)."
+        ),
         "straight": N_(
-            "Learning rate too low: the loss fell from {start:.3g} to {end:.3g} ({drop:.0%}) almost along a "
+            "Learning rate too low: the loss fell from {start:.4g} to {end:.4g} ({drop:.0%}) almost along a "
             "straight line and is nowhere near its floor."
         ),
     },

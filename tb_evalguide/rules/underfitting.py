@@ -210,11 +210,11 @@ RULE = Rule(
     doc=__doc__,
     limits=Limits(),
     check=check,
-    message=N_("Underfitting: the loss fell only from {start:.3g} to {end:.3g} ({drop:.0%}); both losses stay high."),
+    message=N_("Underfitting: the loss fell only from {start:.4g} to {end:.4g} ({drop:.0%}); both losses stay high."),
     variants={
-        "none": N_("Underfitting: the loss has not fallen at all ({start:.3g} at the start, {end:.3g} at the end)."),
+        "none": N_("Underfitting: the loss has not fallen at all ({start:.4g} at the start, {end:.4g} at the end)."),
         "flat": N_(
-            "Underfitting: the loss fell only from {start:.3g} to {end:.3g} ({drop:.0%}) and has been level for "
+            "Underfitting: the loss fell only from {start:.4g} to {end:.4g} ({drop:.0%}) and has been level for "
             "{flat:.0%} of the run."
         ),
     },
