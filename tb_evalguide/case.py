@@ -18,8 +18,6 @@ from tb_evalguide.profiles import may_count_epochs
 
 PERPLEXITY_LOSS = 20.0  # nats: exp(20) is 5e8, more tokens than any vocabulary has to hesitate among
 KERAS_EPOCH = "epoch_"  # Keras' TensorBoard callback: epoch_loss, epoch_accuracy
-PLACEHOLDER_STRETCHES = 2  # of zeros, each followed by a loss that is not 0 …
-PLACEHOLDER_SHARE = 0.3  # … and of all points, at least, before zeros are taken for placeholders; own choice
 LEAST_CURVE = 4  # points of a curve that a trend can be told from (failure-modes.md: three evals prove no trend)
 
 
@@ -64,21 +62,6 @@ class Curve:
         centres, medians, _ = stats.bins(self.steps, self.values, 40 if len(self) >= 120 else max(4, len(self) // 3))
         return centres, medians
 
-    @cached_property
-    def placeholders(self) -> np.ndarray:
-        """Which points are exactly 0 although later ones are not, again and again: written where nothing was measured.
-
-        A loss that reaches 0 stays there or ends there; of placeholders several stretches lie between real values.
-        """
-        zero = self.values == 0
-        if np.count_nonzero(zero[:-1] & ~zero[1:]) < PLACEHOLDER_STRETCHES or np.count_nonzero(~zero) < 2:
-            return np.zeros(len(self), bool)
-        return zero if zero.mean() >= PLACEHOLDER_SHARE else np.zeros(len(self), bool)
-
-    def without_placeholders(self) -> Curve:
-        kept = ~self.placeholders
-        return self if kept.all() else Curve(self.series, self.steps[kept], self.values[kept], self.wall_times[kept])
-
     def between(self, first: float, last: float) -> Curve:
         """The points with first ≤ step ≤ last."""
         a, b = np.searchsorted(self.steps, [first, last], side="left")
@@ -109,8 +92,6 @@ class Case:
         if role not in self._curves:
             series = self.roles.get(role)
             curve = Curve.of(series) if series is not None else None
-            if curve is not None and role is Role.EVAL_LOSS:
-                curve = curve.without_placeholders()
             self._curves[role] = curve if curve is not None and len(curve) else None
         return self._curves[role]
 

@@ -25,6 +25,7 @@ from tb_evalguide.roles.names import (
     greater_is_better,
     read_name,
 )
+from tb_evalguide.roles.placeholders import measured
 
 __all__ = ["CONVENTIONS", "Convention", "Naming", "choose_roles", "convention_of", "greater_is_better"]
 
@@ -124,6 +125,9 @@ def choose_roles(
     for role in Role:
         if role not in search.choices and role in _GENERIC:
             _choose_simple(search, role)
+    if Role.EVAL_LOSS in search.choices:
+        choice = search.choices[Role.EVAL_LOSS]
+        search.choices[Role.EVAL_LOSS] = replace(choice, series=measured(choice.series))
     metrics = _choose_metrics(search, training, metric, greater_is_better)
     return Roles(
         choices=search.choices,

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tb_evalguide import remedies
-from tb_evalguide.case import Case, Curve
+from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.roles.placeholders import placeholders
 
 
 @dataclass(frozen=True)
@@ -34,20 +35,24 @@ class Limits:
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
-    series = case.roles.get(Role.EVAL_LOSS)
-    assert series is not None  # needs
-    curve = Curve.of(series)
-    count = int(np.count_nonzero(curve.placeholders))
-    if not count:
-        return ()
-    return [
-        Evidence(
-            steps=(int(curve.steps[curve.placeholders][0]), int(curve.steps[-1])),
-            tags=(curve.tag,),
-            numbers={"count": count, "points": len(curve)},
-            confidence=0.9,
-        )
+    chosen = case.roles.get(Role.EVAL_LOSS)
+    assert chosen is not None  # needs
+    # the role has them taken out already; the log has them still
+    written = [
+        s for run in case.training.runs for s in run.series.values() if (s.run, s.tag) == (chosen.run, chosen.tag)
     ]
+    for series in written:
+        zero = placeholders(series)
+        if zero.any():
+            return [
+                Evidence(
+                    steps=(int(series.steps[zero][0]), int(series.steps[-1])),
+                    tags=(series.tag,),
+                    numbers={"count": int(np.count_nonzero(zero)), "points": len(series)},
+                    confidence=0.9,
+                )
+            ]
+    return ()
 
 
 RULE = Rule(

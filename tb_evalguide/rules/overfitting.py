@@ -77,6 +77,7 @@ class Limits:
     with_metric: float = 0.05  # of the lowest loss: enough of a rise where a metric fell with it; own choice …
     metric_lost: float = 0.1  # … by this much of what it had been, at both last evaluations; own choice
     train_part: float = 0.5  # of the share by which the eval loss rose, that must show in train as well; own choice
+    back: float = 0.25  # of the highest rise since, within which the last evaluation is back at the lowest; own choice
     patience: int = 3  # evaluations after the lowest, before which a rise is no more than a warning; own choice
     again: float = 1.25  # times the height of an earlier rise that went back: a rise no higher may go back, too …
     longer: float = 1.5  # … unless it lasts that many times as long; own choice
@@ -154,6 +155,7 @@ def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evid
     """What the rise from the lowest evaluation to the last ones says."""
     seen = up.share >= limits.least_share or up.rise >= limits.sure_rise
     large = (up.rise >= limits.rise and seen) or (up.share >= limits.share and up.rise >= limits.least_rise)
+    large = large and not blip(evals, up, limits)
     again = recovers(evals, up, limits) and not torn(case, evals, up, limits.halved, limits)
     if large and not again and proven(case, evals, up, limits):
         if train_rises(case, evals, up, limits):
@@ -221,6 +223,14 @@ def fault(case: Case, evals: Curve, up: Climb, limits: Limits) -> Evidence:
         confidence = min(confidence, 0.6 if alone or young else 0.85)
         return finding(evals, up, Severity.MEDIUM, confidence, variant, case.train)
     return finding(evals, up, None, confidence, variant, case.train)
+
+
+def blip(evals: Curve, up: Climb, limits: Limits) -> bool:
+    """Of the few evaluations since the lowest the highest stands alone, and the last one is back near the lowest."""
+    after = evals.values[up.best + 1 :]
+    if not up.few or not 2 <= len(after) <= limits.patience:
+        return False
+    return bool(after[-1] - up.low < limits.back * (after.max() - up.low))
 
 
 def recovers(evals: Curve, up: Climb, limits: Limits) -> bool:

@@ -97,6 +97,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         end = min(end, case.evals.tail())
     floor = {"guide": limits.guide_loss, "llm-sft": limits.sft_loss}.get(case.profile.id, 0.0)
     flat = shape.flat_since(curve, 0.02 + 2 * shape.log_noise(curve) / max(1.0, (len(curve) / 20) ** 0.5))
+    base = limit
     if limit == limits.drop and stood_still(case, curve, flat, limits):
         limit = limits.flat_tokens if case.profile.id == "pretrain" else limits.flat_drop
     if drop >= limit or end <= floor or drop < -limits.rising or overfitting.turned_away(case):
@@ -116,7 +117,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             numbers={"start": start, "end": reached, "drop": drop, "flat": flat},
             confidence=0.85 if drop < 0.8 * limit else 0.7,
             severity=Severity.MEDIUM if unsettled else None,
-            variant="none" if drop <= 0 else "flat" if flat > 0.5 else "",
+            variant="none" if drop <= 0 else "early" if drop >= base else "flat" if flat > 0.5 else "",
             rival="lr_too_low",
         )
     ]
@@ -213,6 +214,10 @@ RULE = Rule(
     message=N_("Underfitting: the loss fell only from {start:.4g} to {end:.4g} ({drop:.0%}); both losses stay high."),
     variants={
         "none": N_("Underfitting: the loss has not fallen at all ({start:.4g} at the start, {end:.4g} at the end)."),
+        "early": N_(
+            "Underfitting: the loss fell from {start:.4g} to {end:.4g} ({drop:.0%}) in its first steps and has stood "
+            "there for {flat:.0%} of the run, the eval loss with it."
+        ),
         "flat": N_(
             "Underfitting: the loss fell only from {start:.4g} to {end:.4g} ({drop:.0%}) and has been level for "
             "{flat:.0%} of the run."

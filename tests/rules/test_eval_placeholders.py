@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Severity
+from tb_evalguide.model import Role, Severity
+from tb_evalguide.roles import choose_roles
 from tb_evalguide.rules import oscillation
 from tb_evalguide.rules.eval_placeholders import RULE
 
@@ -21,8 +22,10 @@ def test_they_are_told_and_left_out():
     run = case(train(decay(49, 1800.0, 700.0)), evals(every_tenth(), 10))
     (evidence,) = found(RULE, run)
     assert severity(RULE, evidence) is Severity.INFO and evidence.numbers == {"count": 45, "points": 49}
-    assert run.evals is not None and run.evals.steps.tolist() == [100, 200, 300, 400]
-    assert not found(oscillation.RULE, run)
+    left = choose_roles(run.training).get(Role.EVAL_LOSS)
+    assert left is not None and left.steps.tolist() == [100, 200, 300, 400]
+    assert found(oscillation.RULE, run), "with the zeros in it"
+    assert not found(oscillation.RULE, case(train(decay(49, 1800.0, 700.0)), left))
 
 
 @pytest.mark.parametrize("values", [
@@ -34,7 +37,8 @@ def test_they_are_told_and_left_out():
 def test_other_zeros_are_none(values):
     run = case(train(decay(40)), evals(values, 10))
     assert not found(RULE, run)
-    assert run.evals is not None and len(run.evals) == len(values)
+    kept = choose_roles(run.training).get(Role.EVAL_LOSS)
+    assert kept is not None and len(kept) == len(values)
 
 
 def test_skipped():

@@ -325,3 +325,11 @@ def test_a_metric_below_zero_falls_as_one_above_it(offset):
     better = series("eval/r2", every(7, 100), np.array([0.4, 0.5, 0.54, 0.55, 0.56, 0.57, 0.58]) + offset)
     run = case(train(np.linspace(1.44, 0.39, 70)), evals(values), metrics=[(better, True)], profile="generic")
     assert not loud(run)
+
+
+@pytest.mark.parametrize(("last", "fires"), [(0.049, False), (0.065, True)])
+def test_one_odd_evaluation_after_the_lowest_is_no_rise_where_the_next_is_back(last, fires):
+    level = [0.43, 0.23, 0.12, 0.099, 0.072, 0.067, 0.040, 0.103, last]
+    loss = [0.58, 0.36, 0.21, 0.13, 0.11, 0.094, 0.069, 0.064, 0.059]
+    run = case(train(loss, 100), evals(level), profile="classification")
+    assert any(severity(RULE, e) is not Severity.INFO for e in found(RULE, run)) is fires

@@ -19,6 +19,8 @@ def twice(first, second, interval=10):
         (40, 10, Severity.MEDIUM),
         (4, 4, Severity.MEDIUM),
         (3, 4, Severity.INFO),
+        (10, 2, Severity.MEDIUM),
+        (10, 1, Severity.INFO),
         (20, 100, Severity.MEDIUM),
         (19, 100, Severity.INFO),
     ],

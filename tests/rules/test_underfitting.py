@@ -211,4 +211,5 @@ def test_a_run_that_stood_level_from_its_first_steps(profile, drop, gain, fires)
     values = np.concatenate([[6.0], np.full(99, 6.0 * (1 - drop))])
     values[1:] += 0.01 * np.random.default_rng(2).standard_normal(99)
     level = np.linspace(values[1], values[1] * (1 - gain), 10)
-    assert bool(found(RULE, case(train(values), evals(level), profile=profile))) is fires
+    it = found(RULE, case(train(values), evals(level), profile=profile))
+    assert [evidence.variant for evidence in it] == ["early"] * fires
