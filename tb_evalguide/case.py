@@ -14,7 +14,7 @@ from tb_evalguide import cost as costs
 from tb_evalguide import stats
 from tb_evalguide.config import Config
 from tb_evalguide.model import Cost, Floats, Ints, Profile, Role, RoleChoice, Roles, Series, Training
-from tb_evalguide.profiles import may_count_epochs
+from tb_evalguide.profiles import LATEST_EPOCH, may_count_epochs
 
 PERPLEXITY_LOSS = 20.0  # nats: exp(20) is 5e8, more tokens than any vocabulary has to hesitate among
 KERAS_EPOCH = "epoch_"  # Keras' TensorBoard callback: epoch_loss, epoch_accuracy
@@ -249,7 +249,7 @@ class Case:
         curve = self.evals if self.evals is not None else self.train
         if curve is None or self.epoch is not None or self.steps_per_epoch is not None:
             return False
-        if curve.tag.startswith(KERAS_EPOCH) and curve.steps[0] <= 1:
+        if curve.tag.startswith(KERAS_EPOCH) and curve.steps[0] <= 1 and curve.steps[-1] <= LATEST_EPOCH:
             return True  # Keras' callback writes a point an epoch; the log may have been thinned
         return may_count_epochs(curve.steps, self.evals is not None and self.train is not None)
 

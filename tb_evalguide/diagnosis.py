@@ -386,12 +386,15 @@ def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
     told = [o.result.outcome != "skipped" for o in outcomes if o.rule.id in SLOWNESS]
     if case.loss is None or case.profile.id == "rl":
         return None
+    start, end = shape.progress_ends(case) or shape.ends(case.loss)
     progress = shape.progress(case)
-    start, end = shape.ends(case.loss)
     unclear = progress < (LEAST_PROGRESS if all(told) else UNCLEAR_PROGRESS)
     if unclear and len(case.loss) >= LEAST_CURVE and not fell_beyond_chance(case):
         return Text(
-            N_("Beyond its noise the loss has not fallen yet ({start:.4g} → {end:.4g}, {points} points)."),
+            N_(
+                "The loss ends about where it began ({start:.4g} → {end:.4g}): its noise over {points} points lets no "
+                "more be told."
+            ),
             {"start": start, "end": end, "points": len(case.loss)},
         )
     if any(told) or not progress < LEAST_PROGRESS:
@@ -431,9 +434,13 @@ def fell_plainly(case: Case) -> bool:
 
 
 def fell_beyond_chance(case: Case) -> bool:
-    """Either loss falls, by the usual test of a trend."""
+    """Either loss falls, by the usual test of a trend, or far beyond its noise at once, where no trend is left."""
     curves = [c for c in (case.train, case.evals) if c is not None and len(c) >= LEAST_CURVE]
-    return any(stats.mann_kendall(c.values).p_down < 0.05 for c in curves)
+    return any(
+        stats.mann_kendall(c.values).p_down < 0.05
+        or shape.start_level(c) - c.tail(0.1, 2) > shape.HIDDEN_SIGMAS * c.noise > 0
+        for c in curves
+    )
 
 
 def falls_plainly(curve: Curve) -> bool:

@@ -167,13 +167,16 @@ def flat_since(curve: Curve, tolerance: float) -> float:
     return 1 - first / len(curve)
 
 
+HIDDEN_SIGMAS = 4.0  # of a point, between both ends, below which batch noise hides how far a curve fell; own choice
+
+
 def hidden_line(curve: Curve) -> tuple[float, float] | None:
     """(start, end) along one straight line, for a curve whose whole drop is lost in batch noise; else None.
 
     The two ends alone would say little then, and no bend can be seen; Theil–Sen over all points says the most.
     """
     n = len(curve)
-    if n < 12 or curve.noise == 0 or abs(start_level(curve) - curve.tail(0.1, 2)) > 4 * curve.noise:
+    if n < 12 or curve.noise == 0 or abs(start_level(curve) - curve.tail(0.1, 2)) > HIDDEN_SIGMAS * curve.noise:
         return None
     # windows, so that every point of a long curve counts: Theil–Sen by itself would pair 400 of them
     centres, medians, _ = stats.bins(curve.steps, curve.values, 400)
@@ -201,23 +204,29 @@ def progress(case: Case) -> float:
     NaN when there is no loss or it does not start positive. With dropout or label noise the train loss stays above
     the eval loss; the better of the two says what was learned.
     """
+    told = progress_ends(case)
+    return 1 - told[1] / told[0] if told is not None else math.nan
+
+
+def progress_ends(case: Case) -> tuple[float, float] | None:
+    """(start, end) that `progress` is measured between, for sentences that name all three; None where it is NaN."""
     start_curve = case.loss
     if start_curve is None or len(start_curve) < 2:
-        return math.nan
+        return None
     start = start_level(start_curve)
     line = hidden_line(start_curve)
     if line is not None and line[0] > 0:
-        hidden = 1 - line[1] / line[0]
         evals = case.evals
         if evals is None or evals is start_curve or len(evals) < 2 or evals.values[0] <= 0:
-            return hidden
-        return max(hidden, 1 - evals.tail(0.1, 2 if len(evals) >= 8 else 1) / float(evals.values[0]))
+            return line
+        first, last = float(evals.values[0]), evals.tail(0.1, 2 if len(evals) >= 8 else 1)
+        return line if line[1] / line[0] <= last / first else (first, last)
     if case.evals is not None and case.evals.steps[0] <= start_curve.steps[0]:
         start = max(start, float(case.evals.values[0]))
     if start <= 0:
-        return math.nan
+        return None
     levels = [c.tail(0.1, 2 if len(c) >= 8 else 1) for c in (case.train, case.evals) if c is not None and len(c) >= 2]
-    return 1 - min(levels) / start
+    return start, min(levels)
 
 
 CUT_SHORT = 0.6  # of the planned steps, or of the peak learning rate: beyond it a run can be judged by where it got

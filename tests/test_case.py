@@ -200,3 +200,4 @@ def test_a_thinned_log_of_keras_still_counts_epochs():
     assert case(series("epoch_loss", thinned, decay(10))).steps_are_epochs
     assert not case(series("loss", thinned, decay(10))).steps_are_epochs
     assert not case(series("epoch_loss", range(500, 5000, 500), decay(9))).steps_are_epochs, "global steps"
+    assert not case(series("epoch_loss", range(0, 7500, 391), decay(20))).steps_are_epochs, "global steps from 0 on"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import string
 import sys
@@ -136,11 +137,13 @@ def test_guarded_terms_follow_the_english() -> None:
 
 
 def rule_messages(rule: Rule) -> Iterator[str]:
-    from tb_evalguide.explain import sections
+    from tb_evalguide.explain import limit_comments, sections
 
     yield from sections(rule.doc).values()
     yield rule.message
     yield from rule.variants.values()
+    if rule.limits is not None:
+        yield from limit_comments(inspect.getsource(type(rule.limits))).values()
     for remedy in rule.remedies:
         yield remedy.text
         if remedy.already:

@@ -367,3 +367,34 @@ def test_a_loss_that_jumps_over_decades_without_a_trend_is_not_healthy():
     report = verdict(train(np.exp(3 * np.sin(2.4 * np.arange(40))), 50), profile="generic")
     assert report.verdict.label in ("insufficient_data", "underfitting")
     assert all(report.verdict.headline.params[end] > 0 for end in ("start", "end")), "losses that there were"
+
+
+@pytest.mark.parametrize("profile", ["guide", "llm-sft", "generic", "classification"])
+def test_a_fall_in_the_first_steps_is_a_fall(profile):
+    """4.5 % within three points and level since: far beyond the noise, though no trend is left."""
+    values = np.concatenate([np.linspace(1.3, 1.2415, 4)[:3], np.full(97, 1.2415)])
+    values += 0.004 * np.sin(2.4 * np.arange(100))
+    rates = series("train/learning_rate", every(100), cosine(200)[:100] * 1e-4)
+    report = verdict(train(values), rates, profile=profile, arguments={"max_steps": 2000})
+    assert report.verdict.label != "insufficient_data"
+
+
+def test_zeros_where_nothing_was_evaluated_are_no_lowest_loss():
+    real = decay(10, 2.0, 0.5, noise=0.0)
+    written = np.zeros(100)
+    written[9::10] = real
+    report = verdict(train(decay(100)), evals(written, 10), profile="generic")
+    assert fired(report).get("INT008") == "info"
+    assert report.ranking.best_evaluated == 1000
+
+
+def test_a_hinge_loss_that_comes_near_zero_keeps_its_zeros():
+    values = [0.5, 0.3, 0.22, 0.15, 0.1, 0.06, 0, 0.04, 0, 0, 0.02, 0, 0.01, 0, 0, 0.005, 0, 0, 0, 0.01, 0, 0]
+    assert "INT008" not in fired(verdict(train(decay(220)), evals(values), profile="generic"))
+    nan = np.where(np.arange(40) % 2 == 0, 0.0, np.nan)
+    assert "INT008" not in fired(verdict(train(decay(400)), evals(nan), profile="generic"))
+
+
+def test_a_train_loss_of_zeros_explains_nothing_of_the_evaluations():
+    report = verdict(train(np.zeros(200)), evals(np.linspace(1.0, 1.9, 20)), profile="llm-sft")
+    assert report.verdict.label == "overfitting" and fired(report)["INT002"] == "medium"

@@ -91,7 +91,9 @@ def messages_of(path: Path) -> Iterator[tuple[str, int]]:
             yield text, 1
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and "Limits" in node.name:
-                for comment in explain.limit_comments(ast.get_source_segment(source, node) or "").values():
+                # whole lines: the last field's comment stands behind the end of the class
+                lines = source.splitlines()[node.lineno - 1 : node.end_lineno]
+                for comment in explain.limit_comments("\n".join(lines)).values():
                     if comment:
                         yield comment, node.lineno
 

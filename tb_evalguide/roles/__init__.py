@@ -125,10 +125,12 @@ def choose_roles(
     for role in Role:
         if role not in search.choices and role in _GENERIC:
             _choose_simple(search, role)
-    if Role.EVAL_LOSS in search.choices:
-        choice = search.choices[Role.EVAL_LOSS]
-        search.choices[Role.EVAL_LOSS] = replace(choice, series=measured(choice.series))
     metrics = _choose_metrics(search, training, metric, greater_is_better)
+    if Role.EVAL_LOSS in search.choices:
+        search.choices[Role.EVAL_LOSS] = _measured(search.choices[Role.EVAL_LOSS])
+    # a metric of which less is better would be at its best where nothing was measured
+    metrics = tuple(_measured(choice) if choice.greater_is_better is False else choice for choice in metrics)
+    extra = tuple(_measured(choice) for choice in extra)
     return Roles(
         choices=search.choices,
         metrics=metrics,
@@ -139,6 +141,10 @@ def choose_roles(
 
 
 # --- candidates ----------------------------------------------------------------------------------------------------
+
+
+def _measured(choice: RoleChoice) -> RoleChoice:
+    return replace(choice, series=measured(choice.series))
 
 
 def _candidates(training: Training) -> list[_Candidate]:

@@ -212,7 +212,6 @@ CONVENTIONS: tuple[Convention, ...] = (
             Naming(R.TRAIN_LOSS, r"G_L1", "G_L1"),
             Naming(R.TRAIN_LOSS, r"cycle_A", "cycle_A"),
         ),
-        vision=True,
     ),
     Convention(
         "nanogpt",

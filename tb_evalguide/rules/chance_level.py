@@ -4,7 +4,8 @@
 Whether the loss ends within 2 % of ln(k), the loss of guessing among k classes, and accuracy is about 1/k. k comes from
 the accuracy, or from the number of labels that the log states; an AUC of 0.5 stands for an accuracy of a half. A loss
 that stays within 0.3 % of ln 2 needs neither. A loss that passes the level on its way down does not stay there; one
-above it, while accuracy stands at 1/k, is no better than guessing. Fewer than eight points are only warned of.
+above it, while accuracy stands at 1/k, is no better than guessing. Fewer than ten points are only warned of, and so are
+evaluations that are guessed while train loss fell.
 
 ## Why it matters
 The model has learned nothing: every further step costs time and changes nothing.
@@ -75,8 +76,6 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return [worse]
     if k < 2 or abs(end - math.log(k)) > limits.loss * math.log(k):
         return ()
-    if train_learned(case, math.log(k), limits):
-        return ()  # only the evaluations are guessed: nothing that was learned holds for them
     middle = float(stats.median(curve.values[(len(curve) - 1) // 2 :][: max(1, len(curve) // 10)]))
     if middle - end > limits.falls * math.log(k) + 2 * curve.noise / math.sqrt(max(1, len(curve) // 10)):
         return ()
@@ -88,21 +87,26 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         share = accuracy.tail(0.2, told) / shape.whole(accuracy)
         if abs(share - 1 / k) > (limits.two if k == 2 else limits.accuracy) / k:
             return ()
+    learned = train_learned(case, math.log(k), limits)  # what was learned does not hold for the evaluations
     return [
         Evidence(
             steps=(since(curve, k, limits.loss), int(curve.steps[-1])),
             tags=(curve.tag,) if accuracy is None else (curve.tag, accuracy.tag),
             numbers={"end": end, "k": k, "chance": math.log(k), "accuracy": share},
             confidence=0.95,
-            severity=Severity.MEDIUM if len(curve) < limits.settled else None,
-            variant="" if math.isfinite(share) else "no_accuracy",
+            severity=Severity.MEDIUM if learned or len(curve) < limits.settled else None,
+            label="overfitting" if learned else None,
+            variant="evals_only" if learned else "" if math.isfinite(share) else "no_accuracy",
         )
     ]
 
 
 def train_learned(case: Case, chance: float, limits: Limits) -> bool:
-    """The train loss lies far below that of guessing."""
-    return case.train is not None and case.train.tail() < (1 - limits.fallen) * chance
+    """The train loss fell far below that of guessing, from wherever it began: one on another scale may lie there."""
+    train = case.train
+    if train is None or len(train) < limits.points:
+        return False
+    return train.tail() < (1 - limits.fallen) * min(chance, shape.start_level(train))
 
 
 def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits) -> Evidence | None:
@@ -179,6 +183,10 @@ RULE = Rule(
         "{chance:.3g}, accuracy {accuracy:.0%})."
     ),
     variants={
+        "evals_only": N_(
+            "Nothing that was learned holds for the eval set: eval loss stays at {end:.4g}, which is guessing among "
+            "{k} classes (ln {k} = {chance:.4g}), while train loss fell."
+        ),
         "worse": N_(
             "Nothing learned: accuracy stands at {accuracy:.0%}, guessing among {k:.0f} classes, and the loss at "
             "{end:.3g} above the {chance:.3g} (ln {k:.0f}) of guessing."

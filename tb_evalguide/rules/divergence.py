@@ -132,9 +132,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 
 
 def scatters(train: Curve, evals: Curve, end: shape.Ending, ends: shape.Ending, limits: Limits) -> bool:
-    """The last batches lie high, but an evaluation among them kept nearly all that it had gained."""
-    among = evals.steps[-1] >= train.steps[-max(2, round(0.1 * len(train)))]
-    return bool(among and end.share > limits.log_share and ends.share < limits.kept)
+    """The last batches lie high, but an evaluation made among them kept nearly all that it had gained."""
+    if end.end > end.start or end.share <= limits.log_share or ends.share >= limits.kept:
+        return False
+    low = np.flatnonzero(train.level <= (end.low + end.end) / 2)  # from the last of these on the climb is half done
+    return bool(len(low) and low[-1] + 1 < len(train) and evals.steps[-1] >= train.steps[low[-1] + 1])
 
 
 def unlearned(case: Case, limits: Limits) -> bool:

@@ -2,7 +2,8 @@
 
 ## What it checks
 Evaluations that are the same to one part in ten thousand over at least half of the run (at least six of them), although
-the learning rate is not known to be zero there; or a train loss whose whole range is below that.
+the learning rate is not known to be zero there; or a train loss whose whole range is below that. Fewer than ten points
+are only warned of.
 
 ## Why it matters
 An eval set gives the same loss again only when the weights are the same: nothing is being trained.

@@ -1,8 +1,8 @@
 """A share of right answers lies above one.
 
 ## What it checks
-Accuracy, IoU, Dice, F1, precision, recall and AUC of training or evaluation: three values or more between 0.3 and 1,
-and three or more between 1.02 and 3. In per cent no such score stays in that range.
+IoU and Dice of training or evaluation, and where a loss lies below 0 accuracy, F1, precision, recall and AUC, too:
+three values or more between 0.3 and 1, and three or more between 1.02 and 3, as hardly any score in per cent has.
 
 ## Why it matters
 The targets are on another scale than the model's outputs: masks of 0 to 255 in place of 0 to 1 are the usual cause. The
@@ -27,9 +27,15 @@ from tb_evalguide import remedies
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
-from tb_evalguide.roles.names import word_set, words_of
+from tb_evalguide.roles.names import LOSS_WORDS, read_name, word_set
 
-SHARES = word_set("accuracy acc iou miou jaccard dice f1 precision recall sensitivity specificity auc auroc")
+OVERLAPS = word_set("iou miou jaccard dice")
+SHARES = OVERLAPS | word_set("accuracy acc f1 precision recall sensitivity specificity auc auroc")
+# What else such a name may hold. Any other word may make it something else: a threshold, a rate, a part of a loss.
+BESIDE = word_set(
+    "score coef coefficient index macro micro binary categorical sparse class classifier segmentation mask"
+)
+AXES = word_set("x y z")
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,17 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         series
         for run in case.training.runs
         for tag, series in sorted(run.series.items())
-        if not SHARES.isdisjoint(words_of(tag)) and "loss" not in words_of(tag)
+        if is_share(tag, SHARES if negative_loss(case) else OVERLAPS)
     ]
     if not scores:
-        return Skip(Text(N_("no accuracy or other share of right answers in the log")))
+        return Skip(
+            Text(N_("no score of overlap in the log, nor another share of right answers beside a loss below 0"))
+        )
     for series in scores:
-        values = series.values[np.isfinite(series.values)]
+        finite = np.isfinite(series.values)
+        values = series.values[finite]
         possible = np.count_nonzero((values >= limits.least) & (values <= 1))
-        above = series.values > limits.above
+        above = finite & (series.values > limits.above)
         if values.max(initial=0.0) > limits.most or min(possible, np.count_nonzero(above)) < limits.points:
             continue
         return [
@@ -62,9 +71,22 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 numbers={"value": float(values.max()), "count": int(np.count_nonzero(above))},
                 words={"tag": series.tag},
                 confidence=0.85,
+                tier=Tier.CONVERGENCE,
             )
         ]
     return ()
+
+
+def is_share(tag: str, shares: frozenset[str]) -> bool:
+    """The name says a share of right answers and nothing that could make it another quantity."""
+    words = read_name(tag)
+    plain = words.kind == "" and not words.derived and AXES.isdisjoint(words.words)
+    return plain and LOSS_WORDS.isdisjoint(words.words) and bool(words.rest & shares) and words.rest <= SHARES | BESIDE
+
+
+def negative_loss(case: Case) -> bool:
+    """A loss falls below 0, as a cross-entropy does where the targets exceed 1: a second witness."""
+    return any(curve is not None and len(curve) and curve.values.min() < 0 for curve in (case.train, case.evals))
 
 
 RULE = Rule(

@@ -92,6 +92,8 @@ def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | No
     # few evaluations are not steadied by a level, which would cut their peak
     peaks = [float(c.level.max()) if len(c) >= 20 else float(c.values.max()) for c in (train, evals)]
     starts, ends = [shape.start_level(c) for c in (train, evals)], [c.tail() for c in (train, evals)]
+    if evals.steps[0] > train.steps[0] and starts[1] > starts[0]:
+        starts[1] = starts[0]  # the first evaluation came when the loss was climbing already
     early = all(int(np.argmax(c.level)) <= len(c) * limits.hump_by for c in (train, evals))
     above = all(float(c.level.min()) >= (1 - limits.hump) * s for c, s in zip((train, evals), starts))
     climbed = early and above and all(p > (1 + limits.hump) * s for p, s in zip(peaks, starts))

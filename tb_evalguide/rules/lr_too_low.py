@@ -36,7 +36,7 @@ class Limits:
     drop: float = 0.025  # guide C4b falls by 1.2 %, C3 by 6 %; their geometric midpoint is 2.7 % (failure-modes.md #7)
     slow_drop: float = 0.35  # own choice; healthy labelled runs that began at guessing and finished drop by more
     lateness: float = 0.35  # last third's fall over the first third's; 1 is a straight line; own choice
-    line: float = 0.6  # … in fine-tuning, where a pretrained model may begin near its floor; own choice
+    line: float = 0.5  # … in fine-tuning, where a pretrained model may begin near its floor; own choice
     high: float = 2.0  # nats, as LRN004: fine-tuning that ends lower may be near its floor; own choice
     steps: int = 100  # failure-modes.md #7
     clear: float = 5.0  # σ of a point between start and end, above which no test is needed
@@ -47,7 +47,6 @@ class Limits:
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
     finished_points: int = 5  # points of the loss that such a run must have nevertheless; own choice
-    visible: float = 0.0005  # of the loss: a smaller fall is 0.0 % in a sentence; own choice
     warm: float = 0.05  # of the loss: a run that gained as much while its rate still rises is not slow; own choice
     points: int = 20  # train points outside the guide profile
     evals: int = 8  # or evaluations
@@ -70,7 +69,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     # a curve far above its noise falls without a test; the test's correction for autocorrelation takes bends for noise
     clear = shape.start_level(curve) - curve.tail() > limits.clear * curve.noise
     falls = clear or stats.mann_kendall(values).p_down < p
-    start, end = shape.ends(curve)
+    start, end = shape.progress_ends(case) or shape.ends(curve)
     numbers = {
         "start": start,
         "end": end,
@@ -92,7 +91,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 numbers=numbers,
                 confidence=0.85,
                 severity=level,
-                variant="none" if drop < limits.visible or end >= start else "",
+                variant="none" if end >= start else "",
                 rival="underfitting",
             )
         ]
@@ -138,7 +137,7 @@ def goes_on(curve: Curve, limits: Limits) -> bool:
 
 def far_from_floor(case: Case, curve: Curve, limits: Limits) -> bool:
     """Fine-tuning whose losses both fall along a line and are still high: the curve does not even begin to bend."""
-    if case.profile.id != "llm-sft" or case.evals is None or len(case.evals) < limits.evals:
+    if case.profile.id not in ("guide", "llm-sft") or case.evals is None or len(case.evals) < limits.evals:
         return False
     # lateness is NaN, and so not above the limit, for a curve too short to tell or one that did not fall at first
     along = all(shape.lateness(c) > limits.line for c in (curve, case.evals))

@@ -1,8 +1,10 @@
 """Most updates of a policy have no gradient: all answers to a prompt earned the same reward.
 
 ## What it checks
-In reinforcement learning, how many of the logged gradient norms are exactly 0: at least half of ten or more, and still
-half of the later ones. Where the reward rose meanwhile, the prompts may simply be solved: that is information.
+Where the log speaks of groups of answers (the spread of their rewards, or completions), how many of the logged gradient
+norms are exactly 0: at least half of ten or more, and still half of the later ones, and the logged spread does not say
+otherwise. Where the reward rose meanwhile, or was never anything but one figure above 0, the prompts may simply be
+solved: that is information.
 
 ## Why it matters
 Methods that compare the answers of a group (GRPO and its kin) learn from differences of reward alone. Where a group's
@@ -18,31 +20,42 @@ A norm that is rounded to 0 when logged, or one that is logged for a part of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tb_evalguide import remedies, stats
-from tb_evalguide.case import Case
+from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.model import Evidence, Need, Role, Rule, Series, Severity, Skip, Text, Tier
+
+# TRL's names: the share of groups whose rewards are all the same, and the spread of the rewards
+ZERO_SPREAD, SPREAD = "frac_reward_zero_std", "reward_std"
 
 
 @dataclass(frozen=True)
 class Limits:
     share: float = 0.5  # of the logged norms, all in all and in the later half, that are exactly 0; own choice
     p: float = 0.05  # one-sided Mann–Kendall p of a reward that rose: what is solved needs no gradient; usual
+    risen: float = 0.5  # of the reward's range, by which its last fifth lies above its first: risen, too; own choice
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
-    # the curve leaves out values that are not finite; a norm of NaN is no zero
     grad = case.grad
     assert grad is not None  # needs
+    names = {tag.rsplit("/", 1)[-1]: series for run in case.training.runs for tag, series in run.series.items()}
+    if not {ZERO_SPREAD, SPREAD}.intersection(names) and not completions(case):
+        return Skip(Text(N_("nothing in the log says that answers to one prompt are compared")))
+    # the curve leaves out values that are not finite; a norm of NaN is no zero
     zero = grad.values == 0
     share = float(zero.mean())
     if share < limits.share or float(zero[len(zero) // 2 :].mean()) < limits.share:
         return ()
+    if not no_spread(names, limits):
+        return ()
     reward = case.curve(Role.REWARD)
-    solved = reward is not None and len(reward) >= 4 and stats.mann_kendall(reward.values).p_up < limits.p
+    solved = reward is not None and len(reward) >= 4 and is_solved(reward, limits)
     return [
         Evidence(
             steps=(int(grad.steps[zero][0]), int(grad.steps[-1])),
@@ -53,6 +66,28 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant="solved" if solved else "",
         )
     ]
+
+
+def completions(case: Case) -> bool:
+    return any("completions" in tag.split("/") for run in case.training.runs for tag in run.series)
+
+
+def no_spread(names: Mapping[str, Series], limits: Limits) -> bool:
+    """What the log says of the rewards' spread in a group; True where it says nothing."""
+    if ZERO_SPREAD in names:
+        return bool(np.nanmean(names[ZERO_SPREAD].values) >= limits.share)
+    if SPREAD in names:
+        return bool((names[SPREAD].values == 0).mean() >= limits.share)
+    return True
+
+
+def is_solved(reward: Curve, limits: Limits) -> bool:
+    """The reward rose, or never was anything but one figure above 0."""
+    spread = float(np.ptp(reward.values))
+    if spread == 0:
+        return float(reward.values[0]) > 0
+    risen = reward.tail(0.2, 2) - reward.head(0.2, 2) > limits.risen * spread
+    return risen or stats.mann_kendall(reward.values).p_up < limits.p
 
 
 RULE = Rule(

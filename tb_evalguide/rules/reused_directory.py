@@ -36,13 +36,13 @@ class Limits:
     share: float = 0.2  # of the later training's points, below which the first one was a false start; own choice
 
 
-# A metric tells a second training, too, where no loss was logged.
+TOLD_BY = (Role.TRAIN_LOSS, Role.EVAL_LOSS, Role.EPOCH)
+# Where none of these was logged a metric tells; beside them it may be written by the batch of each evaluation.
 METRICS = (Role.TRAIN_ACCURACY, Role.EVAL_ACCURACY, Role.EVAL_METRIC, Role.REWARD)
-TOLD_BY = (Role.TRAIN_LOSS, Role.EVAL_LOSS, Role.EPOCH, *METRICS)
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
-    series = [s for s in (case.roles.get(role) for role in TOLD_BY) if s is not None and len(s)]
+    series = logged(case, TOLD_BY) or logged(case, METRICS)
     if not series:
         return Skip(Text(N_("neither a loss nor a metric in the log")))
     for one in series:
@@ -50,6 +50,10 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if fresh:
             return [evidence(one, fresh, limits)]
     return ()
+
+
+def logged(case: Case, roles: Sequence[Role]) -> list[Series]:
+    return [s for s in (case.roles.get(role) for role in roles) if s is not None and len(s)]
 
 
 def evidence(series: Series, fresh: tuple[Restart, ...], limits: Limits) -> Evidence:

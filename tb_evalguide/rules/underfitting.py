@@ -83,17 +83,16 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if drop >= slow.warm and shape.in_warmup(case):
         return Skip(Text(N_("the learning rate is still rising: only the warm-up was logged")))
     limit = least_drop(case, curve, limits)
-    hidden = len(curve) < limits.hidden and at_most(curve, drop, limits) >= limit
+    hidden = len(curve) < limits.hidden and drop < limit <= at_most(curve, drop, limits)
     if not case.is_guide and hidden and not evals_tell(case, limits):
         return Skip(Text(N_("the noise between points hides how far the loss fell")))
     if drop >= slow.drop and (accuracy_grows(case, limits) or converges(case, limits)):
         return ()
     if came_back(curve, limit, limits):
         return ()
+    start, reached = shape.progress_ends(case) or shape.ends(curve)
     end = curve.tail()
-    start, level = shape.ends(curve)
-    evaluated = case.evals is not None and len(case.evals) >= 2
-    if case.evals is not None and evaluated:
+    if case.evals is not None and len(case.evals) >= 2:
         end = min(end, case.evals.tail())
     floor = {"guide": limits.guide_loss, "llm-sft": limits.sft_loss}.get(case.profile.id, 0.0)
     flat = shape.flat_since(curve, 0.02 + 2 * shape.log_noise(curve) / max(1.0, (len(curve) / 20) ** 0.5))
@@ -107,9 +106,6 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if falls_on and lr_too_low.young(case, curve, slow):
         return ()
     unsettled = falls_on or (not case.is_guide and len(curve) < limits.settled)
-    reached = min(level, end) if evaluated else level
-    if drop > 0:
-        start = max(start, reached / (1 - drop))  # the eval loss may have begun higher than the train loss
     return [
         Evidence(
             steps=(int(curve.steps[0]), int(curve.steps[-1])),
@@ -117,7 +113,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             numbers={"start": start, "end": reached, "drop": drop, "flat": flat},
             confidence=0.85 if drop < 0.8 * limit else 0.7,
             severity=Severity.MEDIUM if unsettled else None,
-            variant="none" if drop <= 0 else "early" if drop >= base else "flat" if flat > 0.5 else "",
+            variant="none" if reached >= start else "early" if drop >= base else "flat" if flat > 0.5 else "",
             rival="lr_too_low",
         )
     ]
@@ -134,11 +130,12 @@ def least_drop(case: Case, curve: Curve, limits: Limits) -> float:
 
 
 def stood_still(case: Case, curve: Curve, flat: float, limits: Limits) -> bool:
-    """All that was learned was learned in the first twentieth of the run, and no evaluation gained on the first."""
+    """All that was learned was learned in the first twentieth of the run, and the evaluations stood level, too."""
     evals = case.evals
     if evals is None or len(evals) < limits.level_evals or len(curve) < limits.hidden or flat < limits.flat:
         return False
-    return float(stats.median(evals.values[-2:])) > (1 - limits.flat_gain) * float(evals.values[0]) > 0
+    level = stats.running_median(evals.values, 3)
+    return bool(level[0] > 0 and np.abs(level / level[0] - 1).max() < limits.flat_gain)
 
 
 def at_most(curve: Curve, drop: float, limits: Limits) -> float:

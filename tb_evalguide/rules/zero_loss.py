@@ -88,6 +88,8 @@ def all_zero(case: Case, series: Series, limits: Limits) -> list[Evidence]:
             severity=Severity.MEDIUM if go_on else Severity.HIGH,
             label="data_integrity",
             variant="evals_go_on" if go_on else "all",
+            # a train loss that was never measured explains nothing of what the evaluations say
+            tier=Tier.CONVERGENCE if go_on else None,
         )
     ]
 

@@ -143,8 +143,8 @@ def test_one_accuracy_is_not_quoted():
     assert evidence.variant == "no_accuracy"
 
 
-@pytest.mark.parametrize(("learned", "fires"), [(0.1, False), (0.69, True)])
-def test_evaluations_at_the_level_of_guessing_beside_a_train_loss_that_fell(learned, fires):
+@pytest.mark.parametrize(("learned", "variant", "label"), [(0.1, "evals_only", "overfitting"), (0.69, "", None)])
+def test_evaluations_at_the_level_of_guessing_beside_a_train_loss_that_fell(learned, variant, label):
     """The model learned something, if nothing that holds for them: it is no model that has not learned."""
     run = case(
         train(decay(120, 0.69, learned, noise=0.0)),
@@ -152,4 +152,13 @@ def test_evaluations_at_the_level_of_guessing_beside_a_train_loss_that_fell(lear
         roles=accuracy(0.5, 12),
         profile="classification",
     )
-    assert bool(found(RULE, run)) is fires
+    (evidence,) = found(RULE, run)
+    assert (evidence.variant, evidence.label) == (variant, label)
+    assert severity(RULE, evidence) is (Severity.MEDIUM if label else Severity.HIGH)
+
+
+def test_a_train_loss_on_another_scale_has_not_learned():
+    """Divided by the number of accumulated batches it lies below guessing from the first point on."""
+    run = case(train(np.full(120, 0.087)), evals(np.full(12, 0.694)), roles=accuracy(0.5, 12), profile="classification")
+    (evidence,) = found(RULE, run)
+    assert evidence.variant == ""

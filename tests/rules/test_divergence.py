@@ -166,3 +166,12 @@ def test_swings_are_no_excuse_where_the_train_accuracy_is_lost_as_well(end, fire
     accuracy = series("accuracy", every(30), np.concatenate([np.linspace(0.1, 0.45, 10), np.linspace(0.45, end, 20)]))
     run = case(train(loss), evals(level, 10), roles={Role.TRAIN_ACCURACY: accuracy}, profile="classification")
     assert bool(found(RULE, run)) is fires
+
+
+def test_an_evaluation_made_before_the_climb_says_nothing_of_it():
+    values = decay(500, 3.0, 1.0, noise=0.02)
+    values[465:] = np.linspace(1.0, 60.0, 35)
+    run = case(train(values), evals(decay(20, 3.0, 1.02, noise=0.003), 230), profile="llm-sft")
+    assert run.evals is not None and run.evals.steps[-1] == 4600, "among the last tenth of the train points"
+    (evidence,) = found(RULE, run)
+    assert evidence.variant == "above_start"

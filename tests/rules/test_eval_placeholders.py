@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Role, Severity
+from tb_evalguide.model import Role, Run, Severity, Training
 from tb_evalguide.roles import choose_roles
 from tb_evalguide.rules import oscillation
 from tb_evalguide.rules.eval_placeholders import RULE
 
-from ..support.checks import decay, evals, found, severity, skipped, train
-from ..support.phases import case
+from ..support.checks import decay, evals, every, found, resumed, severity, skipped, train
+from ..support.phases import case, series
 
 
 def every_tenth(n=49, every=10):
@@ -43,3 +43,46 @@ def test_other_zeros_are_none(values):
 
 def test_skipped():
     assert "eval loss" in skipped(RULE, case(train(decay(40))))
+
+
+def zeros_between(values, gap):
+    """Each value after `gap` zeros."""
+    out = np.zeros(len(values) * (gap + 1))
+    out[gap :: gap + 1] = values
+    return out
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    (zeros_between([2.0, 1.5, 1.2], 1), True),
+    (np.concatenate([[2.0], np.zeros(3), [1.5, 1.2, 1.1, 1.0]]), False),  # one stretch only
+    (np.concatenate([[2.0, 0, 1.8, 0], np.linspace(1.7, 1.0, 4)]), False),  # a quarter of the points
+    (np.concatenate([[2.0, 0, 1.8, 0, 0], np.linspace(1.7, 1.0, 4)]), True),  # a third
+    (zeros_between([2.0, 0.09, 0.08, 0.07], 1), False),  # it came near 0 by itself
+    (zeros_between([2.0, 0.12, 0.11, 0.11], 1), True),
+])  # fmt: skip
+def test_limits(values, fires):
+    assert bool(found(RULE, case(train(decay(40)), evals(values, 10)))) is fires
+
+
+def test_a_resume_between_placeholders_is_no_second_training():
+    zeros = resumed(
+        "eval/loss",
+        [
+            (every(60), zeros_between(decay(6, 2.0, 1.5), 9)),
+            (every(100)[40:], np.r_[zeros_between(decay(6, 1.6, 1.2), 9)]),
+        ],
+    )
+    roles = choose_roles(Training("run", (Run(".", {"eval/loss": zeros, "train/loss": train(decay(100))}),)))
+    kept = roles.get(Role.EVAL_LOSS)
+    assert kept is not None and not kept.restarts and len(kept) == 10
+
+
+def test_a_metric_of_which_less_is_better_loses_them_too():
+    tags = {"train/mse": train(decay(100)), "val/mse": zeros_between(decay(10, 2.0, 1.5), 9)}
+    made = {
+        "train/mse": series("train/mse", every(100), decay(100)),
+        "val/mse": series("val/mse", every(100), tags["val/mse"]),
+        "val/wer": series("val/wer", every(100), zeros_between(decay(10, 0.9, 0.5), 9)),
+    }
+    roles = choose_roles(Training("run", (Run(".", made),)))
+    assert [(choice.tag, len(choice.series)) for choice in roles.metrics] == [("val/wer", 10)]

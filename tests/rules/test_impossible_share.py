@@ -33,4 +33,23 @@ def test_limits(values, fires):
 
 
 def test_losses_named_by_their_score_may_exceed_one():
-    assert "no accuracy" in skipped(RULE, scored(np.linspace(0.4, 1.5, 30), "dice_loss"))
+    assert "no score" in skipped(RULE, scored(np.linspace(0.4, 1.5, 30), "dice_loss"))
+
+
+@pytest.mark.parametrize("tag", [
+    "losses/dice", "train/dice_ce", "DiceCE", "BCEDice", "val/DiceFocal", "iou_cost", "iou_threshold", "iou_per_second",
+    "dice_std", "mask_iou_ratio", "iou_x", "acc", "val/f1",
+])  # fmt: skip
+def test_names_of_other_quantities(tag):
+    """A part of a loss, a threshold, a rate; and shares that may be in per cent, with nothing else to witness."""
+    assert "no score" in skipped(RULE, scored(np.linspace(0.4, 1.8, 30), tag))
+
+
+@pytest.mark.parametrize("tag", ["train/accuracy", "val_f1_macro", "epoch_binary_accuracy", "AUC"])
+def test_a_loss_below_zero_is_a_second_witness(tag):
+    values = series(tag, every(30), np.linspace(0.4, 1.8, 30))
+    assert found(RULE, case(train(np.linspace(0.6, -1.5, 30)), extra=[values]))
+
+
+def test_what_is_not_finite_is_no_value_above_one():
+    assert not found(RULE, scored([0.5, 0.5, 0.5, np.inf, np.inf, np.inf]))

@@ -10,12 +10,19 @@ from ..support.checks import every, found, norms, severity, skipped
 from ..support.phases import case, series
 
 
-def policy(zeros, points=20, rewards=None, profile="rl"):
+def policy(zeros, points=20, rewards=None, profile="rl", more=()):
     """A run whose last `zeros` gradient norms are 0."""
     values = np.exp(0.3 * np.random.default_rng(1).standard_normal(points))
     values[points - zeros :] = 0
     roles = {} if rewards is None else {Role.REWARD: series("train/reward", every(len(rewards)), rewards)}
-    return case(grad=norms(values), roles=roles, profile=profile)
+    return case(grad=norms(values), roles=roles, profile=profile, extra=[*GROUPS, *more])
+
+
+GROUPS = [series("train/completions/mean_length", every(20), np.full(20, 4.0))]
+
+
+def spread(tag, value, points=20):
+    return series(tag, every(points), np.full(points, value))
 
 
 @pytest.mark.parametrize(("zeros", "fires"), [(9, False), (10, True), (18, True)])
@@ -28,7 +35,7 @@ def test_half_of_the_norms(zeros, fires):
 
 def test_a_beginning_without_gradient_that_is_over_is_none():
     values = np.concatenate([np.zeros(12), np.ones(8)])
-    assert not found(RULE, case(grad=norms(values), profile="rl"))
+    assert not found(RULE, case(grad=norms(values), profile="rl", extra=GROUPS))
 
 
 @pytest.mark.parametrize(("slope", "expected"), [(0.0, Severity.MEDIUM), (0.05, Severity.INFO)])
@@ -40,9 +47,34 @@ def test_prompts_that_are_solved_need_no_gradient(slope, expected):
 
 
 def test_small_norms_are_not_zero():
-    assert not found(RULE, case(grad=norms(np.full(20, 1e-9)), profile="rl"))
+    assert not found(RULE, case(grad=norms(np.full(20, 1e-9)), profile="rl", extra=GROUPS))
+
+
+@pytest.mark.parametrize(("tag", "value", "fires"), [
+    ("train/frac_reward_zero_std", 0.45, False),
+    ("train/frac_reward_zero_std", 0.55, True),
+    ("train/reward_std", 0.3, False),
+    ("train/reward_std", 0.0, True),
+])  # fmt: skip
+def test_the_logged_spread_of_rewards_decides(tag, value, fires):
+    assert bool(found(RULE, policy(12, more=[spread(tag, value)]))) is fires
+
+
+@pytest.mark.parametrize(("reward", "expected"), [(1.0, Severity.INFO), (0.0, Severity.MEDIUM)])
+def test_a_reward_that_never_changed(reward, expected):
+    """Always solved, or never."""
+    (evidence,) = found(RULE, policy(20, rewards=np.full(20, reward)))
+    assert severity(RULE, evidence) is expected
+
+
+def test_a_reward_that_rose_at_once_has_risen():
+    rewards = np.concatenate([np.linspace(-200, 200, 5), np.full(15, 200.0)])
+    (evidence,) = found(RULE, policy(12, rewards=rewards))
+    assert severity(RULE, evidence) is Severity.INFO
 
 
 def test_skipped():
     assert "profile" in skipped(RULE, policy(12, profile="llm-sft"))
     assert "10" in skipped(RULE, policy(5, points=9))
+    delayed = np.tile([1.0, 0.0], 10)  # TD3 updates its policy every other step
+    assert "answers" in skipped(RULE, case(grad=norms(delayed), profile="rl"))

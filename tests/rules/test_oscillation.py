@@ -211,3 +211,15 @@ def test_a_restart_of_the_rate_may_multiply_a_loss_that_is_nearly_gone(height, e
     rates = np.concatenate([np.linspace(5e-3, 1e-5, 4), *([np.linspace(5e-3, 1e-5, 6)] * 3)])[: len(values)]
     (evidence,) = found(RULE, case(train(np.repeat(values, 5)), evals(values, 50), lr=rate(np.repeat(rates, 5))))
     assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("late", "expected"), [(1, Severity.INFO), (4, Severity.MEDIUM)])
+def test_a_restart_answers_for_a_swing_within_two_points(late, expected):
+    """Two bumps of a half; the rate was raised `late` evaluations before the loss began to climb."""
+    values = np.array([2, 1.4, 1.2, 1.15, 1.1, 1.05, 1, 1.5, 1.2, 1, 0.95, 0.9, 0.85, 0.8, 1.2, 0.9, 0.7, 0.6])
+    rates = np.full(len(values), 1e-4)
+    for low in (6, 13):
+        rates[low - late : low + 2] = 1e-3  # … and held until the peak
+    run = case(train(np.repeat(values, 5)), evals(values, 50), lr=rate(np.repeat(rates, 5)))
+    (evidence,) = found(RULE, run)
+    assert severity(RULE, evidence) is expected

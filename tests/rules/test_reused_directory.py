@@ -71,3 +71,8 @@ def test_a_metric_tells_where_no_loss_was_logged(role):
     passes = resumed("accuracy", [(every(18, 1, 0), decay(18, 0.6, 0.9)), (every(20, 1, 0), decay(20, 0.6, 0.9))])
     (evidence,) = found(RULE, case(roles={role: passes}))
     assert severity(RULE, evidence) is Severity.MEDIUM and evidence.tags == ("accuracy",)
+
+
+def test_a_metric_written_by_the_batch_of_each_evaluation_is_no_training():
+    passes = resumed("eval/accuracy", [(range(20), decay(20, 0.6, 0.9)) for _ in range(8)])
+    assert not found(RULE, case(train(decay(200)), roles={Role.EVAL_ACCURACY: passes}))

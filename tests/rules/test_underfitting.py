@@ -81,7 +81,7 @@ def test_the_levels_that_are_named_are_those_that_the_drop_is_measured_between()
 @pytest.mark.parametrize(("points", "noise", "fires"), [(20, 0.4, False), (20, 0.12, True), (60, 0.4, True)])
 def test_few_points_whose_noise_hides_the_drop_tell_nothing(points, noise, fires):
     """Where the noise leaves room for the drop of a model that learns (25 %), nothing is said."""
-    noisy = np.linspace(1.65, 1.5, points) + noise * np.random.default_rng(1).standard_normal(points)
+    noisy = np.linspace(1.65, 1.5, points) + noise * np.sin(2.4 * np.arange(points))
     run = case(train(noisy), profile="classification")
     if fires:
         assert found(RULE, run)
@@ -213,3 +213,29 @@ def test_a_run_that_stood_level_from_its_first_steps(profile, drop, gain, fires)
     level = np.linspace(values[1], values[1] * (1 - gain), 10)
     it = found(RULE, case(train(values), evals(level), profile=profile))
     assert [evidence.variant for evidence in it] == ["early"] * fires
+
+
+def test_a_short_run_that_learned_is_checked_and_passes():
+    """No noise hides a fall from 3 to 1: the rule must not say that it could not look."""
+    assert not found(RULE, case(train(decay(25, 3.0, 1.0, noise=0.002), 20), profile="classification"))
+
+
+@pytest.mark.parametrize("level", [np.linspace(1.0, 1.08, 10), [1.0, 0.75, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.0]])
+def test_evaluations_that_moved_did_not_stand_level(level):
+    values = np.concatenate([[6.0], np.full(99, 4.38)]) + 0.005 * np.sin(2.4 * np.arange(100))
+    assert not found(RULE, case(train(values), evals(4.38 * np.asarray(level)), profile="classification"))
+
+
+@pytest.mark.parametrize(("profile", "times"), [("guide", 1), ("llm-sft", 3)])
+def test_a_sentence_that_nothing_fell_names_no_fall(profile, times):
+    values = np.array([1.30, 1.31, 1.29, 1.30, 1.31, 1.30, 1.29, 1.31, 1.34, 1.26]) + 0.7
+    for evidence in found(RULE, case(train(np.tile(values, times), 20), profile=profile)):
+        assert (evidence.variant == "none") is (evidence.numbers["end"] >= evidence.numbers["start"])
+        assert evidence.numbers["drop"] == pytest.approx(1 - evidence.numbers["end"] / evidence.numbers["start"])
+
+
+@pytest.mark.parametrize(("noise", "fires"), [(0.02, False), (0.45, True)])
+def test_only_a_climb_beyond_the_noise_came_back(noise, fires):
+    values = np.concatenate([np.linspace(2.0, 1.6, 20), np.linspace(1.6, 1.95, 20)])
+    values += noise * np.sin(2.4 * np.arange(40))
+    assert bool(found(RULE, case(train(values), profile="generic"))) is fires
