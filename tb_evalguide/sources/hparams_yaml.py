@@ -81,9 +81,10 @@ def _scalar(raw: str) -> tuple[Any, bool]:
     if raw[0] in "[{!&*|>":
         return None, False
     lower = raw.lower()
-    if lower in _WORDS:
+    # no, No and NO are words of YAML; nO is a name
+    if lower in _WORDS and raw in (lower, lower.capitalize(), lower.upper()):
         return _WORDS[lower], True
-    if lower in _SPECIAL:
+    if lower in _SPECIAL and raw in (lower, lower.upper(), lower.replace("nan", "NaN"), lower.replace("inf", "Inf")):
         return _SPECIAL[lower], True
     if _INTEGER.fullmatch(raw):
         return int(raw.replace("_", "")), True

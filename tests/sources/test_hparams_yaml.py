@@ -38,6 +38,15 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    "word", ["no", "No", "NO", "nO", "True", "tRUE", "Null", "nULL", ".NaN", ".nAN", "-.Inf", "-.iNF"]
+)
+def test_words_as_pyyaml_spells_them(word: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    text = f"a: {word}\n"
+    assert repr(parse_flat(text)["a"]) == repr(yaml.safe_load(text)["a"])
+
+
 @settings(max_examples=200, deadline=None)
 @given(trees)
 def test_the_same_as_pyyaml(tree: dict[str, Any]) -> None:
