@@ -60,7 +60,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     train, evals = case.train, case.evals
     assert train is not None  # needs
     end = shape.ending(train)
-    if end.low > limits.absurd:
+    if end.low > limits.absurd or min(abs(end.start), abs(end.low), abs(end.end)) > limits.absurd:
         return [
             Evidence(
                 steps=(int(train.steps[0]), int(train.steps[-1])),
@@ -84,14 +84,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     large = end.rise >= limits.rise and end.share >= limits.share
     if not large and not both_climb(end, evals, ends, limits):
         return ()
-    if end.low <= 0 and (end.start <= 0 or end.share < 1):
+    if end.low <= 0 and (end.share < 1 or (end.start <= 0 and not both_lost(train, evals, end, limits))):
         return ()  # a loss without a floor (a critic's score, a likelihood) may climb: only losing all of it is telling
     seen = end.significance >= limits.significance and len(train) >= limits.points
     if not seen and not (evals is not None and eval_lost(evals, limits) and confirms(end, limits)):
         return ()
-    if end.start > 0 and end.end > end.start:
+    if end.end > end.start:
         variant = "above_start"
-        if end.start - end.low < limits.rise * end.start:
+        if end.start > 0 and end.start - end.low < limits.rise * end.start:
             return ()  # nothing had been learned that could be lost: that is a learning rate too high from the start
     else:
         variant = "" if end.rise < limits.tenfold else "far"
@@ -129,6 +129,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant=variant,
         )
     ]
+
+
+def both_lost(train: Curve, evals: Curve | None, end: shape.Ending, limits: Limits) -> bool:
+    """A loss that began below 0 ends above its start, and the evaluations do, each far beyond its noise."""
+    if evals is None or len(evals) < limits.evals or end.significance < limits.significance:
+        return False
+    ends = shape.ending(evals)
+    return ends.share >= 1 and ends.significance >= limits.significance
 
 
 def scatters(train: Curve, evals: Curve, end: shape.Ending, ends: shape.Ending, limits: Limits) -> bool:

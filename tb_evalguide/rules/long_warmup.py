@@ -2,7 +2,8 @@
 
 ## What it checks
 The share of the run (of the planned steps, where they are known) during which the learning rate rises. Above a tenth
-it is information; a run that took all its steps and never reached the peak is a fault of the schedule.
+it is information. A run that took all its steps and never reached the peak is a fault of the schedule, and so is a long
+log without a plan whose loss falls faster to the very end while the rate only rises.
 
 ## Why it matters
 During warm-up the model learns at a fraction of the intended rate. A warm-up as long as the run means that the
@@ -22,8 +23,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, stats
-from tb_evalguide.case import Case
+from tb_evalguide import remedies, shape, stats
+from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
 
@@ -32,6 +33,8 @@ from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
 class Limits:
     share: float = 0.10  # of the steps (failure-modes.md #21)
     start: float = 0.5  # of the peak: a rate that starts above this has no warm-up worth the name; own choice
+    many: int = 100  # logged rates, where no plan is known, …
+    quickens: float = 1.5  # … and the last third's fall over the first third's: it learns faster the later; own choice
     points: int = 20  # logged rates for more than an information; own choice
 
 
@@ -51,7 +54,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     never = top == len(lr) - 1
     finished = planned is not None and lr.steps[-1] >= 0.99 * planned
-    fault = never and finished and len(lr) >= limits.points
+    fault = never and len(lr) >= limits.points and (finished or speeds_up(case, lr, limits))
     return [
         Evidence(
             steps=(int(lr.steps[0]), int(lr.steps[top])),
@@ -62,6 +65,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant="never" if never else "",
         )
     ]
+
+
+def speeds_up(case: Case, lr: Curve, limits: Limits) -> bool:
+    """No plan says that more is to come, and the loss falls faster the higher the rate gets: all of it was warm-up."""
+    curve = case.loss
+    if case.planned_steps is not None or len(lr) < limits.many or curve is None or len(curve) < limits.many:
+        return False
+    return shape.lateness(curve) > limits.quickens and curve.tail() < curve.head()
 
 
 RULE = Rule(

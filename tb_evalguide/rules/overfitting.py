@@ -67,6 +67,8 @@ class Limits:
     few_rise: float = 0.1  # … the last lies this far above the lowest, those between half as far …
     few_fall: float = 0.2  # … and train loss fell by this much since; own choice
     nothing: float = 0.03  # of the first evaluations: gaining less than that is gaining nothing …
+    worlds: float = 10.0  # times the train level: eval loss in another world, where …
+    nothing_there: float = 0.08  # … gaining so much is gaining nothing; as `gained_once`
     gained_once: float = 0.08  # … where it was never more than that in between; own choice
     clear: float = 3.0  # σ of a train point, by which train loss must have fallen meanwhile; own choice
     gained_evals: int = 6  # evaluations of which the last three lie above the first two; own choice
@@ -381,7 +383,9 @@ def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
     first, last = float(stats.median(evals.values[:2])), float(stats.median(evals.values[-3:]))
     then, now = then_and_now(case, evals, 0, limits)
     fell = 0 < now < (1 - limits.heart_fall) * then and then - now > limits.clear * case.train_noise
-    gained = last < (1 - limits.nothing) * first or float(evals.values.min()) < (1 - limits.gained_once) * first
+    # far above the train loss a few per cent more are nothing, too
+    nothing = limits.nothing if last < limits.worlds * now else limits.nothing_there
+    gained = last < (1 - nothing) * first or float(evals.values.min()) < (1 - limits.gained_once) * first
     if not fell or gained or last < (1 + limits.far) * now:
         return ()
     return [

@@ -175,3 +175,18 @@ def test_an_evaluation_made_before_the_climb_says_nothing_of_it():
     assert run.evals is not None and run.evals.steps[-1] == 4600, "among the last tenth of the train points"
     (evidence,) = found(RULE, run)
     assert evidence.variant == "above_start"
+
+
+@pytest.mark.parametrize(("ends", "fires"), [(-0.2, True), (-0.9, False)])
+def test_likelihoods_below_zero_that_end_above_their_start(ends, fires):
+    """Both losses jump far above where they began; a train loss alone may be a critic's score."""
+    loss = np.concatenate([np.linspace(-0.64, -1.33, 14), np.full(14, -0.46)])
+    level = np.concatenate([np.linspace(-0.70, -1.01, 14), np.full(14, ends)])
+    level += 0.004 * np.sin(2.4 * np.arange(28))
+    assert bool(found(RULE, case(train(loss), evals(level, 10)))) is fires
+    assert not found(RULE, case(train(loss)))
+
+
+def test_losses_of_no_size_that_anything_is_learned_at():
+    (evidence,) = found(RULE, case(train(np.linspace(1e13, -7e12, 28)), evals(np.linspace(1.1e13, -6e12, 28), 10)))
+    assert evidence.variant == "absurd"

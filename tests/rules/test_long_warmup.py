@@ -40,3 +40,16 @@ def test_no_warm_up_no_word(values):
 
 def test_skipped_without_a_rate():
     assert "learning rate" in skipped(RULE, case(train(decay(50))))
+
+
+@pytest.mark.parametrize(("points", "bent", "planned", "expected"), [
+    (200, 2.0, None, Severity.MEDIUM),
+    (90, 2.0, None, Severity.INFO),  # too few to say that it goes on so
+    (200, 0.7, None, Severity.INFO),  # it falls ever more slowly: the rate is high enough
+    (200, 2.0, 10_000, Severity.INFO),  # more is to come
+])  # fmt: skip
+def test_a_long_log_of_nothing_but_warm_up(points, bent, planned, expected):
+    loss = 2.9 - 0.8 * np.linspace(0, 1, points) ** bent
+    arguments = {"max_steps": planned} if planned else {}
+    (evidence,) = found(RULE, case(train(loss), lr=rate(np.linspace(1e-7, 4e-5, points)), arguments=arguments))
+    assert severity(RULE, evidence) is expected and evidence.variant == "never"

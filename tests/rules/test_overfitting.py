@@ -333,3 +333,10 @@ def test_one_odd_evaluation_after_the_lowest_is_no_rise_where_the_next_is_back(l
     loss = [0.58, 0.36, 0.21, 0.13, 0.11, 0.094, 0.069, 0.064, 0.059]
     run = case(train(loss, 100), evals(level), profile="classification")
     assert any(severity(RULE, e) is not Severity.INFO for e in found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("train_end", "gain", "fires"), [(5.0, 0.05, True), (5.0, 0.1, False), (2000.0, 0.05, False)])
+def test_a_few_per_cent_are_nothing_where_eval_loss_lies_in_another_world(train_end, gain, fires):
+    level = np.linspace(15_000.0, 15_000.0 * (1 - gain), 20)
+    run = case(train(decay(200, 4000.0, train_end, noise=0.0)), evals(level), profile="generic")
+    assert any(e.variant == "no_gain" for e in found(RULE, run)) is fires
