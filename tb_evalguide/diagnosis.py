@@ -388,7 +388,8 @@ def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
         return None
     start, end = shape.progress_ends(case) or shape.ends(case.loss)
     progress = shape.progress(case)
-    unclear = progress < (LEAST_PROGRESS if all(told) else UNCLEAR_PROGRESS)
+    # NaN where the loss began below 0 and has no share to fall by
+    unclear = not progress >= (LEAST_PROGRESS if all(told) else UNCLEAR_PROGRESS)
     if unclear and len(case.loss) >= LEAST_CURVE and not fell_beyond_chance(case):
         return Text(
             N_(

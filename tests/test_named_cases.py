@@ -398,3 +398,10 @@ def test_a_hinge_loss_that_comes_near_zero_keeps_its_zeros():
 def test_a_train_loss_of_zeros_explains_nothing_of_the_evaluations():
     report = verdict(train(np.zeros(200)), evals(np.linspace(1.0, 1.9, 20)), profile="llm-sft")
     assert report.verdict.label == "overfitting" and fired(report)["INT002"] == "medium"
+
+
+@pytest.mark.parametrize(("end", "expected"), [(-1.0, "insufficient_data"), (-3.0, "healthy")])
+def test_a_loss_below_zero_that_does_not_fall_is_not_healthy(end, expected):
+    """It has no share to fall by, so the rules of slowness cannot judge it."""
+    values = np.linspace(-1.0, end, 60) + 0.1 * np.sin(2.4 * np.arange(60))
+    assert verdict(train(values, 50), profile="generic").verdict.label == expected

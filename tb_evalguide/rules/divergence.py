@@ -84,7 +84,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     large = end.rise >= limits.rise and end.share >= limits.share
     if not large and not both_climb(end, evals, ends, limits):
         return ()
-    if end.low <= 0 and (end.share < 1 or (end.start <= 0 and not both_lost(train, evals, end, limits))):
+    if end.low <= 0 and (end.share < 1 or end.start <= 0) and not both_lost(train, evals, end, limits):
         return ()  # a loss without a floor (a critic's score, a likelihood) may climb: only losing all of it is telling
     seen = end.significance >= limits.significance and len(train) >= limits.points
     if not seen and not (evals is not None and eval_lost(evals, limits) and confirms(end, limits)):
@@ -132,11 +132,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 
 
 def both_lost(train: Curve, evals: Curve | None, end: shape.Ending, limits: Limits) -> bool:
-    """A loss that began below 0 ends above its start, and the evaluations do, each far beyond its noise."""
-    if evals is None or len(evals) < limits.evals or end.significance < limits.significance:
+    """Both losses gave back a good part of what they had gained, each far beyond its noise; a critic's is one loss."""
+    if evals is None or len(evals) < limits.evals:
         return False
-    ends = shape.ending(evals)
-    return ends.share >= 1 and ends.significance >= limits.significance
+    both = (end, shape.ending(evals))
+    return all(e.share >= limits.log_share and e.significance >= limits.significance for e in both)
 
 
 def scatters(train: Curve, evals: Curve, end: shape.Ending, ends: shape.Ending, limits: Limits) -> bool:

@@ -177,10 +177,11 @@ def test_an_evaluation_made_before_the_climb_says_nothing_of_it():
     assert evidence.variant == "above_start"
 
 
-@pytest.mark.parametrize(("ends", "fires"), [(-0.2, True), (-0.9, False)])
-def test_likelihoods_below_zero_that_end_above_their_start(ends, fires):
-    """Both losses jump far above where they began; a train loss alone may be a critic's score."""
-    loss = np.concatenate([np.linspace(-0.64, -1.33, 14), np.full(14, -0.46)])
+@pytest.mark.parametrize("train_ends", [-0.46, -1.05])
+@pytest.mark.parametrize(("ends", "fires"), [(-0.2, True), (-0.85, True), (-0.93, False)])
+def test_likelihoods_below_zero_that_lose_what_they_gained(train_ends, ends, fires):
+    """Both losses give back a quarter of their gain or more; a train loss alone may be a critic's score."""
+    loss = np.concatenate([np.linspace(-0.64, -1.33, 14), np.full(14, train_ends)])
     level = np.concatenate([np.linspace(-0.70, -1.01, 14), np.full(14, ends)])
     level += 0.004 * np.sin(2.4 * np.arange(28))
     assert bool(found(RULE, case(train(loss), evals(level, 10)))) is fires
