@@ -405,3 +405,9 @@ def test_a_loss_below_zero_that_does_not_fall_is_not_healthy(end, expected):
     """It has no share to fall by, so the rules of slowness cannot judge it."""
     values = np.linspace(-1.0, end, 60) + 0.1 * np.sin(2.4 * np.arange(60))
     assert verdict(train(values, 50), profile="generic").verdict.label == expected
+
+
+def test_a_curve_only_taken_for_the_loss_tells_no_level_of_guessing():
+    """A run's first hundred steps under the tag `train`: whether it is slow cannot be told."""
+    steps = series("train", every(95, 1), np.linspace(10.9, 7.3, 95) + 0.01 * np.sin(2.4 * np.arange(95)))
+    assert verdict(steps).verdict.label in ("healthy", "insufficient_data")

@@ -762,3 +762,19 @@ def test_of_unnamed_pairs_an_error_comes_first_and_a_rate_last() -> None:
     assert found["train_loss"] == "train/minADE6" and found["eval_loss"] == "val/minADE6"
     del pairs["train__minADE6"], pairs["val__minADE6"]
     assert chosen(**pairs)[0]["train_loss"] == "train/spread"
+
+
+def test_a_pair_that_blew_up_had_fallen_first() -> None:
+    """Beside 5e9 at the end a fall from 73 to 42 is none of its range, and a sign of a loss nevertheless."""
+    blown = np.concatenate([np.linspace(73, 42, 13), np.geomspace(1e3, 5e9, 7)])
+    found, _ = chosen(elbo__train_neg=blown, elbo__valid_neg=blown * 1.01)
+    assert found == {"train_loss": "elbo/train_neg", "eval_loss": "elbo/valid_neg"}
+    risen = np.concatenate([np.linspace(0.05, 0.045, 13), np.linspace(0.1, 0.9, 7)])
+    assert "train_loss" not in chosen(g__train=risen, g__valid=risen)[0]
+
+
+def test_the_only_curve_may_say_that_it_is_of_training() -> None:
+    found, roles = chosen(triplet__train=DOWN, **{"lr-AdamW": UP * 1e-3})
+    assert found["train_loss"] == "triplet/train", "a loss by its function's name"
+    found, roles = chosen(train=DOWN, **{"lr-AdamW": UP * 1e-3})
+    assert found["train_loss"] == "train" and not roles.choices[Role.TRAIN_LOSS].certain

@@ -35,6 +35,8 @@ LEVEL_FAR, LEVEL_NEAR = 4.0, 2.0
 # Two series count the same steps when their last steps differ by less than this factor.
 AXIS_FACTOR = 4.0
 FELL_FAR = 0.25  # of its range below its start: a curve that did so before it climbed began as a loss does
+BLEW_UP = 10.0  # times its start, where a curve that had fallen ends: no metric does that; own choice
+DIPPED = 0.2  # of its start, by which it had fallen before; own choice
 LEAST_SETS_PART = 2  # this many named parts without a whole: the loss is composed, not evaluated on several sets
 
 _REASON_GENERIC = {
@@ -386,7 +388,8 @@ def _only_curve(search: _Search) -> list[_Ranked]:
     ]
     if len(unknown) != 1 or greater_is_better(unknown[0].tag) is not None or not _falls(unknown[0].series):
         return []
-    if unknown[0].words.split or not (unknown[0].series.values[:1] > 0).all():
+    bare = set(unknown[0].words.words) <= TRAIN_WORDS
+    if (unknown[0].words.split and not bare) or not (unknown[0].series.values[:1] > 0).all():
         return []
     text = N_("{tag} does not say what it measures; as the only curve that is no bookkeeping it is taken for the loss.")
     search.notes.append(Text(text, {"tag": unknown[0].tag}))
@@ -405,6 +408,8 @@ def _fell(series: Series) -> bool:
     if _falls(series) or len(values) < 8:
         return _falls(series)
     level = stats.running_median(values, 3)
+    if level.min() > 0 and level[-1] > BLEW_UP * level[0]:
+        return bool(level.min() < (1 - DIPPED) * level[0])  # beside where it ended no earlier fall can be seen
     return bool(level[0] - level.min() > FELL_FAR * np.ptp(level))
 
 

@@ -30,6 +30,7 @@ LOSS_WORDS = frozenset(
 ERROR_WORDS = word_set(
     """
     error err mse mae rmse msle rmsle bpc bpb bpt huber smoothl1 logcosh hinge pinball quantile focal l1 l2 sse
+    triplet contrastive infonce ctc
     """
 )
 # Words that do not change which quantity a loss is.

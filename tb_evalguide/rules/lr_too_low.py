@@ -28,7 +28,7 @@ import numpy as np
 from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Limits:
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
     finished_points: int = 5  # points of the loss that such a run must have nevertheless; own choice
+    bend_evals: int = 8  # evaluations that show whether their fall bent; own choice
     warm: float = 0.05  # of the loss: a run that gained as much while its rate still rises is not slow; own choice
     points: int = 20  # train points outside the guide profile
     evals: int = 8  # or evaluations
@@ -109,10 +110,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         or not (began_at_guessing(case) or far_from_floor(case, curve, limits))
         or too_young
         or shape.unfinished(case)
+        or not surely_loss(case)
+        or (case.planned_steps is not None and case.last_step < limits.finished * case.planned_steps)
     ):
         return ()
     lates = [shape.lateness(curve)]
-    if case.evals is not None and len(case.evals) >= 12:
+    if case.evals is not None and len(case.evals) >= limits.bend_evals:
         lates.append(shape.lateness(case.evals))  # noise can make one of the two look straight, hardly both
     if not all(late >= limits.lateness for late in lates):
         return ()
@@ -127,6 +130,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             rival="underfitting",
         )
     ]
+
+
+def surely_loss(case: Case) -> bool:
+    """A curve only taken for the loss because nothing else is there tells no level of guessing."""
+    choices = [case.roles.choices.get(role) for role in (Role.TRAIN_LOSS, Role.EVAL_LOSS)]
+    return any(choice is not None and choice.certain for choice in choices)
 
 
 def goes_on(curve: Curve, limits: Limits) -> bool:

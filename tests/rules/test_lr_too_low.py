@@ -48,8 +48,15 @@ def test_a_run_cut_short_is_not_judged_by_its_shape():
     assert not found(RULE, case(train(straight(0.2)), lr=cut, profile="pretrain"))
 
 
-def test_one_of_two_curves_that_bends_is_enough_to_pass():
-    assert not found(RULE, case(train(straight(0.3)), evals(decay(20, 2.5, 1.8, rate=8)), profile="pretrain"))
+@pytest.mark.parametrize(("count", "fires"), [(20, False), (8, False), (7, True)])
+def test_one_of_two_curves_that_bends_is_enough_to_pass(count, fires):
+    bent = decay(count, 2.5, 1.8, noise=0.0, rate=count / 2.5)
+    assert bool(found(RULE, case(train(straight(0.3)), evals(bent, 1000 // count), profile="pretrain"))) is fires
+
+
+@pytest.mark.parametrize(("planned", "fires"), [(1100, True), (1400, False)])
+def test_a_run_that_has_steps_to_go_is_not_judged_by_its_shape(planned, fires):
+    assert bool(found(RULE, case(train(straight(0.2)), profile="pretrain", arguments={"max_steps": planned}))) is fires
 
 
 @pytest.mark.parametrize(("values", "says"), [
