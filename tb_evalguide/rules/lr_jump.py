@@ -4,16 +4,14 @@
 Rises of the learning rate after its warm-up by more than a tenth of its range and a quarter of its value between two
 logged points. Jumps that come again and again are a cyclic schedule and are left out. At a resume the schedule was
 probably not restored; that is a fault when the loss rises with it, otherwise information. So is a jump anywhere else
-after which the loss never gets back to where it was. A rate that begins at its peak, decays to a tenth of it and climbs
-back smoothly to the end was stepped past its schedule's last step: a fault when the loss rises by 5 % with it.
+after which the loss never gets back to where it was.
 
 ## Why it matters
 Late in training the weights sit in a narrow place. A sudden return to a high rate throws them out of it, and what was
 learned since the rate was last so high is lost.
 
 ## What to do
-Save and load the scheduler's state with the checkpoint, and give the scheduler the run's whole number of steps. When
-the jump is meant, raise the rate over some steps.
+Save and load the scheduler's state with the checkpoint. When the jump is meant, raise the rate over some steps.
 
 ## When it is wrong
 Warm restarts and cyclic schedules, or a second phase of training with a schedule of its own.
@@ -27,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tb_evalguide import remedies, segments, stats
-from tb_evalguide.case import Case, Curve
+from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Floats, Need, Role, Rule, Severity, Skip, Tier
 from tb_evalguide.rules import divergence
@@ -40,21 +38,12 @@ class Limits:
     constant: int = 5  # points, and a tenth of the run, at one rate: it was no warm-up; own choice
     repeats: int = 2  # that many jumps are a cyclic schedule; own choice
     harm: float = 4.0  # σ by which the loss level rises with it (failure-modes.md #35)
-    back: float = 0.5  # of the peak, near which a schedule that was stepped past its end begins and ends; own choice …
-    bottom: float = 0.1  # … after it had decayed to this much of it; own choice
-    smooth: int = 20  # logged rates that tell its shape; own choice
-    climb: int = 5  # … on the way back up; own choice
-    leap: float = 0.3  # of the peak, between two logged rates: a restart, not a climb; own choice
-    past_harm: float = 0.05  # of the loss about the lowest rate, by which it ends higher; own choice
     harm_share: float = 0.10  # of the loss, at least; as RST002
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     lr = case.lr
     assert lr is not None  # needs
-    past = past_its_end(case, lr, limits)
-    if past:
-        return past
     up = np.diff(lr.values)
     spread = float(np.ptp(lr.values))
     if spread == 0:
@@ -88,47 +77,6 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             )
         )
     return found[:3]
-
-
-def past_its_end(case: Case, lr: Curve, limits: Limits) -> list[Evidence]:
-    """It begins at its peak, decays to nearly nothing, and climbs back smoothly to end near the peak.
-
-    A cosine that is stepped beyond its last step does that; a cyclic schedule begins low and ends low.
-    """
-    peak, n = float(lr.values.max()), len(lr)
-    if n < limits.smooth or lr.values[-1] < limits.back * peak or lr.values[: n // 10 + 1].max() < limits.back * peak:
-        return []
-    low = int(np.flatnonzero(lr.values <= limits.bottom * peak)[-1]) if (lr.values <= limits.bottom * peak).any() else n
-    climb = np.diff(lr.values[low:])
-    if len(climb) < limits.climb or (climb < 0).any() or climb.max() > limits.leap * peak:
-        return []
-    step = int(lr.steps[low])
-    rise, significance = since_lowest_rate(case, step)
-    harm = rise >= limits.past_harm and significance >= limits.harm and not diverged(case)
-    return [
-        Evidence(
-            steps=(step, int(lr.steps[-1])),
-            tags=(lr.tag,),
-            numbers={"before": float(lr.values[low]), "after": float(lr.values[-1]), "loss_rise": rise},
-            confidence=0.8,
-            severity=Severity.MEDIUM if harm else Severity.INFO,
-            variant="past_harm" if harm else "past",
-        )
-    ]
-
-
-def since_lowest_rate(case: Case, step: int) -> tuple[float, float]:
-    """(relative rise of the loss from its level about the step to its end, the same in σ); evaluations before train."""
-    curve, noise = (case.evals, case.eval_noise) if case.evals is not None else (case.train, case.train_noise)
-    if curve is None or len(curve) < 8:
-        return 0.0, 0.0
-    at = int(np.searchsorted(curve.steps, step))
-    width = max(2, len(curve) // 10)
-    about = curve.values[max(0, at - width) : at + width]
-    if not len(about) or about.min() <= 0:
-        return 0.0, 0.0
-    low, high = float(stats.median(about)), curve.tail(0.1, 2)
-    return high / low - 1, (high - low) / noise if noise > 0 else 0.0
 
 
 def constant_until(values: Floats, limits: Limits) -> int | None:
@@ -181,14 +129,6 @@ RULE = Rule(
     needs=(Need(Role.LEARNING_RATE, 10),),
     message=N_("The learning rate jumps from {before:.2g} to {after:.2g} at step {first}, off its schedule."),
     variants={
-        "past": N_(
-            "The learning rate climbs back from {before:.2g} at step {first} to {after:.2g} at the end: the schedule "
-            "was stepped past its last step, or is cyclic."
-        ),
-        "past_harm": N_(
-            "The learning rate climbs back from {before:.2g} at step {first} to {after:.2g} at the end, and the loss "
-            "rises by {loss_rise:.0%} with it: the schedule was stepped past its last step."
-        ),
         "lost": N_(
             "The learning rate jumps from {before:.2g} to {after:.2g} at step {first}, off its schedule, and the loss "
             "rises by {loss_rise:.0%}: it never gets back to where it was."

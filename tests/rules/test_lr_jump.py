@@ -6,7 +6,7 @@ import pytest
 from tb_evalguide.model import Severity
 from tb_evalguide.rules.lr_jump import RULE
 
-from ..support.checks import cosine, decay, evals, every, found, label, rate, resumed, severity, skipped, train
+from ..support.checks import cosine, decay, every, found, label, rate, resumed, severity, skipped, train
 from ..support.phases import case
 
 N = 120
@@ -79,43 +79,3 @@ def test_a_jump_off_a_constant_rate_is_a_fault_when_what_was_learned_is_lost(aft
 def test_a_short_constant_start_is_a_warm_up():
     rates = np.concatenate([np.full(4, 1e-4), np.full(96, 1e-3)])
     assert not found(RULE, case(train(decay(100)), lr=rate(rates)))
-
-
-def stepped_past(periods=2.0, n=200, peak=1e-2):
-    """A cosine over `periods` of its half-length: PyTorch's CosineAnnealingLR, stepped beyond T_max."""
-    return peak * (1 + np.cos(np.pi * periods * np.arange(n) / (n - 1))) / 2
-
-
-@pytest.mark.parametrize(("rise", "variant", "expected"), [
-    (0.02, "past", Severity.INFO),
-    (0.10, "past_harm", Severity.MEDIUM),
-])  # fmt: skip
-@pytest.mark.parametrize("periods", [2.0, 4.0])
-def test_a_schedule_stepped_past_its_last_step(periods, rise, variant, expected):
-    level = np.concatenate([np.linspace(1.0, 0.4, 8), np.full(12, 0.4)])
-    level[-3:] *= 1 + rise
-    (evidence,) = found(RULE, case(train(decay(200)), evals(level), lr=rate(stepped_past(periods))))
-    assert (severity(RULE, evidence), evidence.variant) == (expected, variant)
-    assert 1000 <= evidence.steps[0] < evidence.steps[1] == 2000
-    assert evidence.numbers["before"] <= 1e-3 and evidence.numbers["after"] == pytest.approx(1e-2)
-
-
-@pytest.mark.parametrize("values", [
-    stepped_past(1.0),  # as it ought to be
-    stepped_past(1.4),  # it ends below half of the peak
-    stepped_past(2.0)[::-1] * np.linspace(0.4, 1, 200),  # it did not begin at its peak
-    np.tile(np.linspace(1e-2, 1e-4, 100), 2),  # a restart
-    1e-2 - stepped_past(2.0),  # a cycle from low to low
-])  # fmt: skip
-def test_other_schedules_were_not_stepped_past_their_end(values):
-    level = decay(20, 1.0, 0.4, noise=0.0)
-    level[-3:] *= 1.2
-    it = found(RULE, case(train(decay(200)), evals(level), lr=rate(values)))
-    assert not any(e.variant.startswith("past") for e in it)
-
-
-def test_a_divergence_is_the_finding_and_the_schedule_its_reason():
-    loss = np.concatenate([decay(120, 3.0, 1.0), np.linspace(1.0, 4.0, 80)])
-    level = loss[9::10]
-    for evidence in found(RULE, case(train(loss), evals(level), lr=rate(stepped_past()))):
-        assert severity(RULE, evidence) is Severity.INFO
