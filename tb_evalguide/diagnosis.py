@@ -382,7 +382,7 @@ def missing(case: Case) -> Text | None:
 
 
 def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
-    """What is lacking where the loss has not fallen and every rule that could say why lacks data, or None."""
+    """What is lacking where the loss has not fallen, as far as its noise tells, and no rule says why; or None."""
     told = [o.result.outcome != "skipped" for o in outcomes if o.rule.id in SLOWNESS]
     if case.loss is None or case.profile.id == "rl":
         return None

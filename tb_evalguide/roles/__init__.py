@@ -142,11 +142,11 @@ def choose_roles(
     )
 
 
-# --- candidates ----------------------------------------------------------------------------------------------------
-
-
 def _measured(choice: RoleChoice) -> RoleChoice:
     return replace(choice, series=measured(choice.series))
+
+
+# --- candidates ----------------------------------------------------------------------------------------------------
 
 
 def _candidates(training: Training) -> list[_Candidate]:
@@ -348,10 +348,10 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
     for c in search.candidates:
         # an evidence lower bound is a loss where it is logged negative, so that it falls
         direction = None if "elbo" in c.words.found else greater_is_better(c.tag)
-        unknown = not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and direction is not True
-        unknown = unknown or set(c.words.words) <= TRAIN_WORDS | EVAL_WORDS | TEST_WORDS
-        unknown = unknown and (direction is None or c.words.rest.isdisjoint(_NOT_A_LOSS))
-        if c.words.split and unknown and not c.words.kind and not c.words.derived and len(c.series) > 1:
+        bare = set(c.words.words) <= TRAIN_WORDS | EVAL_WORDS | TEST_WORDS
+        may_fall = bare or (not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and direction is not True)
+        may_fall = may_fall and (direction is None or c.words.rest.isdisjoint(_NOT_A_LOSS))
+        if c.words.split and may_fall and not c.words.kind and not c.words.derived and len(c.series) > 1:
             name = tuple(word for word in c.words.words if word not in TRAIN_WORDS | EVAL_WORDS | TEST_WORDS)
             sides.setdefault((c.place, name), {}).setdefault(c.words.split, c)
     pairs = [

@@ -41,6 +41,7 @@ class Limits:
     eval_rise: float = 0.05  # the evaluations must have risen by this much above their lowest; own choice
     log_share: float = 0.25  # of the drop on a logarithmic axis, where both losses rose by `sure_rise`; own choice
     evals: int = 8  # evaluations that can tell a small climb of both losses; own choice
+    gave_back: float = 0.25  # of the drop: a good part of it; own choice
     kept: float = 0.15  # of the drop of the evaluations, that they lost at most: batches scatter; own choice
     unlearned: float = 0.2  # of the best train accuracy, lost again at the end; own choice
     apart: float = 2.0  # eval over train loss at the end, beyond which they do not climb together; own choice
@@ -84,7 +85,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     large = end.rise >= limits.rise and end.share >= limits.share
     if not large and not both_climb(end, evals, ends, limits):
         return ()
-    if end.low <= 0 and (end.share < 1 or end.start <= 0) and not both_lost(train, evals, end, limits):
+    if end.low <= 0 and (end.share < 1 or end.start <= 0) and not both_lost(end, ends, limits):
         return ()  # a loss without a floor (a critic's score, a likelihood) may climb: only losing all of it is telling
     seen = end.significance >= limits.significance and len(train) >= limits.points
     if not seen and not (evals is not None and eval_lost(evals, limits) and confirms(end, limits)):
@@ -131,17 +132,24 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     ]
 
 
-def both_lost(train: Curve, evals: Curve | None, end: shape.Ending, limits: Limits) -> bool:
-    """Both losses gave back a good part of what they had gained, each far beyond its noise; a critic's is one loss."""
-    if evals is None or len(evals) < limits.evals:
+def diverged(case: Case) -> bool:
+    """What this rule says, for rules that leave a divergence to it."""
+    return case.train is not None and len(case.train) >= 8 and bool(check(case, RULE.limits))
+
+
+def both_lost(end: shape.Ending, ends: shape.Ending | None, limits: Limits) -> bool:
+    """Both losses gave back a good part of what they had gained, each far beyond its noise; a critic's is one loss.
+
+    end, ends: of the train loss and of the evaluations, None where these are too few.
+    """
+    if ends is None:
         return False
-    both = (end, shape.ending(evals))
-    return all(e.share >= limits.log_share and e.significance >= limits.significance for e in both)
+    return all(e.share >= limits.gave_back and e.significance >= limits.significance for e in (end, ends))
 
 
 def scatters(train: Curve, evals: Curve, end: shape.Ending, ends: shape.Ending, limits: Limits) -> bool:
     """The last batches lie high, but an evaluation made among them kept nearly all that it had gained."""
-    if end.end > end.start or end.share <= limits.log_share or ends.share >= limits.kept:
+    if end.end > end.start or end.share <= limits.gave_back or ends.share >= limits.kept:
         return False
     low = np.flatnonzero(train.level <= (end.low + end.end) / 2)  # from the last of these on the climb is half done
     return bool(len(low) and low[-1] + 1 < len(train) and evals.steps[-1] >= train.steps[low[-1] + 1])

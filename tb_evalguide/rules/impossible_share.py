@@ -47,11 +47,9 @@ class Limits:
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    shares = SHARES if negative_loss(case) else OVERLAPS
     scores = [
-        series
-        for run in case.training.runs
-        for tag, series in sorted(run.series.items())
-        if is_share(tag, SHARES if negative_loss(case) else OVERLAPS)
+        series for run in case.training.runs for tag, series in sorted(run.series.items()) if is_share(tag, shares)
     ]
     if not scores:
         return Skip(
@@ -71,7 +69,6 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 numbers={"value": float(values.max()), "count": int(np.count_nonzero(above))},
                 words={"tag": series.tag},
                 confidence=0.85,
-                tier=Tier.CONVERGENCE,
             )
         ]
     return ()
@@ -93,7 +90,7 @@ RULE = Rule(
     id="INT007",
     label="data_integrity",
     severity=Severity.MEDIUM,
-    tier=Tier.INTEGRITY,
+    tier=Tier.CONVERGENCE,  # it explains nothing else that is found
     doc=__doc__,
     limits=Limits(),
     check=check,

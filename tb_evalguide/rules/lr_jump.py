@@ -93,14 +93,10 @@ def lost(case: Case, step: int) -> bool:
     Where the loss diverges for good, that is the finding, and the jump only the reason for it.
     """
     train = case.train
-    if train is None or diverged(case):
+    if train is None or divergence.diverged(case):
         return False
     before = train.between(float(train.steps[0]), step - 1)
     return len(before) >= 5 and train.tail() >= before.tail()
-
-
-def diverged(case: Case) -> bool:
-    return case.train is not None and len(case.train) >= 8 and bool(divergence.check(case, divergence.RULE.limits))
 
 
 def loss_rise(case: Case, step: int) -> tuple[float, float]:

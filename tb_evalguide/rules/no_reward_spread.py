@@ -75,7 +75,9 @@ def completions(case: Case) -> bool:
 def no_spread(names: Mapping[str, Series], limits: Limits) -> bool:
     """What the log says of the rewards' spread in a group; True where it says nothing."""
     if ZERO_SPREAD in names:
-        return bool(np.nanmean(names[ZERO_SPREAD].values) >= limits.share)
+        shares = names[ZERO_SPREAD].values
+        shares = shares[np.isfinite(shares)]
+        return bool(len(shares) and shares.mean() >= limits.share)
     if SPREAD in names:
         return bool((names[SPREAD].values == 0).mean() >= limits.share)
     return True
@@ -106,8 +108,8 @@ RULE = Rule(
     ),
     variants={
         "solved": N_(
-            "In {share:.0%} of the logged steps the gradient is exactly 0 while the reward rose: more and more prompts "
-            "are solved by all their answers."
+            "In {share:.0%} of the logged steps the gradient is exactly 0, and the reward has risen or stands at one "
+            "figure: the prompts are probably solved by all their answers."
         )
     },
     remedies=(remedies.GROUP_SPREAD, remedies.ROLL_BACK),

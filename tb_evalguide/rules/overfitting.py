@@ -144,8 +144,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     assert evals is not None  # needs
     if len(evals) == 3:
         return three_in_a_row(case, evals, limits) or handful_rises(case, evals, limits)
-    if diverged(case):
-        return ()
+    if divergence.diverged(case):
+        return ()  # both losses climb, whatever the gap does
     up = climb(case, evals, limits)
     found = judged(case, evals, up, limits) if up is not None else []
     if found and found[0].severity is not Severity.INFO:
@@ -531,11 +531,6 @@ def memorises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
         return False
     then, now = then_and_now(case, evals, best, limits)
     return bool(0 < now < min(limits.learned_by_heart * float(evals.values[-1]), then * (1 - limits.heart_fall)))
-
-
-def diverged(case: Case) -> bool:
-    """Both losses climb: that is divergence, whatever the gap does."""
-    return case.train is not None and len(case.train) >= 8 and bool(divergence.check(case, divergence.RULE.limits))
 
 
 def train_falls(case: Case, evals: Curve, best: int, limits: Limits) -> bool:

@@ -27,14 +27,14 @@ from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
-from tb_evalguide.rules import lr_jump
+from tb_evalguide.rules import divergence
 
 
 @dataclass(frozen=True)
 class Limits:
     back: float = 0.5  # of the peak, near which a schedule that was stepped past its end begins and ends; own choice …
     bottom: float = 0.1  # … after it had decayed to this much of it; own choice
-    climb: int = 5  # … on the way back up; own choice
+    climb: int = 5  # logged rates on the way back up; own choice
     leap: float = 0.3  # of the peak, between two logged rates: a restart, not a climb; own choice
     rise: float = 0.05  # of the loss about the lowest rate, by which it ends higher; own choice
     harm: float = 4.0  # σ by which the loss level rises with it (failure-modes.md #35)
@@ -43,16 +43,20 @@ class Limits:
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     lr = case.lr
     assert lr is not None  # needs
-    peak, n = float(lr.values.max()), len(lr)
-    if peak <= 0 or lr.values[-1] < limits.back * peak or lr.values[: n // 10 + 1].max() < limits.back * peak:
+    peak = float(lr.values.max())
+    first = float(lr.values[: len(lr) // 10 + 1].max())
+    if peak <= 0 or min(first, lr.values[-1]) < limits.back * peak:
         return ()
-    low = int(np.flatnonzero(lr.values <= limits.bottom * peak)[-1]) if (lr.values <= limits.bottom * peak).any() else n
+    decayed = np.flatnonzero(lr.values <= limits.bottom * peak)
+    if not len(decayed):
+        return ()
+    low = int(decayed[-1])
     climb = np.diff(lr.values[low:])
     if len(climb) < limits.climb or (climb < 0).any() or climb.max() > limits.leap * peak:
         return ()
     step = int(lr.steps[low])
     rise, significance = since_lowest_rate(case, step)
-    harm = rise >= limits.rise and significance >= limits.harm and not lr_jump.diverged(case)
+    harm = rise >= limits.rise and significance >= limits.harm and not divergence.diverged(case)
     return [
         Evidence(
             steps=(step, int(lr.steps[-1])),

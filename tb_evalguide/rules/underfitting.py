@@ -49,11 +49,11 @@ class Limits:
         2.0  # fine-tuning outside the guide's model: only a loss this high can be underfitting; own choice
     )
     hidden: int = 30  # points that show a drop smaller than their noise; two readers called 20 such points healthy
+    hidden_sigmas: float = 1.64  # one-sided 95 % bound of a drop hidden in noise, for fewer points than `hidden`; usual
     flat: float = 0.95  # of the run, that the loss stood level …
-    flat_gain: float = 0.07  # … and of the first evaluation, that no more was gained on: then …
+    flat_gain: float = 0.07  # … while no evaluation lay further than this share from the first: then …
     flat_drop: float = 0.30  # … such a drop is little, too; labelled runs: healthy ones stood at most 93 %
     flat_tokens: float = 0.60  # likewise of a language model, which learns how frequent tokens are at once; own choice
-    hidden_sigmas: float = 1.64  # one-sided 95 % bound of a drop hidden in noise, for fewer points than that; usual
     learned: float = 0.35  # half of ln 2: a classifier's first loss below it is no loss of guessing; own choice
     climb_sigmas: float = 3.0  # of the climb after the lowest level, by which a loss that fell came back; as STB001
     level_evals: int = 8  # evaluations that tell a level eval loss …
