@@ -210,6 +210,9 @@ LR_TENTH = Remedy(
     ("C4a", "P1"),
     "lr down",
 )
+LR_HUNDREDTH = Remedy(
+    N_("Lower the learning rate to a hundredth"), "learning_rate", _times(0.01), (0.1, 1e-3), ("P1",), "lr down"
+)
 LR_LOWER = Remedy(N_("Halve the learning rate"), "learning_rate", _times(0.5), (2e-5, 1e-5), ("Z7",), "lr down")
 LR_RAISE = Remedy(
     N_("Raise the learning rate 2 to 5 times"),

@@ -42,6 +42,7 @@ const WORDS = {
   'evidence.fall': { en: 'fall', ko: '감소율' },
   'evidence.begin': { en: 'begin', ko: '앞부분' },
   'evidence.count': { en: 'count', ko: '횟수' },
+  'evidence.rate': { en: 'learning rate', ko: '학습률' },
   'evidence.early': { en: 'early', ko: '초반' },
   'evidence.late': { en: 'late', ko: '후반' },
   'evidence.growth': { en: 'growth', ko: '증가율' },
