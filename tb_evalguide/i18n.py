@@ -48,6 +48,13 @@ class _Formatter(string.Formatter):
             raise ValueError(f"template field {field_name!r} is not a plain name")
         return kwargs[field_name], field_name
 
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        text = super().format_field(value, format_spec)
+        # "1.79e+03" is hard to read beside the curve's own 1,790: as many digits, written out
+        if "e+0" in text and format_spec.endswith("g") and abs(float(text)) < 1e6:
+            return f"{float(text):{'+' if format_spec.startswith('+') else ''},.0f}"
+        return text
+
 
 _FORMATTER = _Formatter()
 

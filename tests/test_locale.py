@@ -214,6 +214,23 @@ def test_the_language_of_the_surroundings(environ: dict[str, str], lang: str) ->
     assert i18n.preferred_language(environ) == lang
 
 
+@pytest.mark.parametrize(("spec", "value", "text"), [
+    (".3g", 1789.4, "1,790"),
+    (".3g", 999.4, "999"),
+    (".2g", 119.0, "120"),
+    ("+.3g", 1789.4, "+1,790"),
+    ("+.3g", -45678.0, "-45,700"),
+    (".3g", 999_400.0, "999,000"),
+    (".3g", 1e6, "1e+06"),
+    (".3g", 2.5e-5, "2.5e-05"),
+    (".3g", float("nan"), "nan"),
+    (".3g", float("inf"), "inf"),
+    (".0f", 1789.4, "1789"),
+])  # fmt: skip
+def test_large_numbers_are_written_out(spec: str, value: float, text: str) -> None:
+    assert i18n.render(Text("{v:" + spec + "}", {"v": value})) == text
+
+
 def test_the_tool_sees_every_way_to_write_a_message(tmp_path: Path) -> None:
     source = tmp_path / "module.py"
     source.write_text(
