@@ -32,7 +32,7 @@ from tb_evalguide.model import (
 from tb_evalguide.profiles import choose_profile
 from tb_evalguide.remedies import advise, known_arguments
 from tb_evalguide.roles import choose_roles
-from tb_evalguide.rules import RULES
+from tb_evalguide.rules import RULES, overfitting
 from tb_evalguide.status import run_status
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,6 @@ PLAIN_FALL = 0.1  # of the first level, in so few points; own choice
 RISEN = 1.1  # times the first evaluation, where two or three are all there are; own choice
 SLOWNESS = ("LRN003", "LRN004")  # the rules that say why a loss hardly falls
 LEAST_PROGRESS = 0.025  # relative drop of the loss (as LRN003): less is none, and "healthy" would be said by absence
-UNCLEAR_PROGRESS = 0.05  # likewise, where no loss falls by more than chance; own choice
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
 
@@ -382,26 +381,23 @@ def missing(case: Case) -> Text | None:
 
 
 def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
-    """What is lacking where the loss has not fallen, as far as its noise tells, and no rule says why; or None."""
+    """What is lacking where the loss has not fallen beyond its noise, or hardly, and no rule says why; or None."""
     told = [o.result.outcome != "skipped" for o in outcomes if o.rule.id in SLOWNESS]
     if case.loss is None or case.profile.id == "rl":
         return None
     start, end = shape.progress_ends(case) or shape.ends(case.loss)
-    progress = shape.progress(case)
-    # NaN where the loss began below 0 and has no share to fall by
-    unclear = not progress >= (LEAST_PROGRESS if all(told) else UNCLEAR_PROGRESS)
-    if unclear and len(case.loss) >= LEAST_CURVE and not fell_beyond_chance(case):
+    if len(case.loss) >= LEAST_CURVE and not fell_beyond_chance(case) and not overfitting.metric_gains(case):
         return Text(
             N_(
-                "The loss ends about where it began ({start:.4g} → {end:.4g}): its noise over {points} points lets no "
-                "more be told."
+                "The loss does not fall by more than its noise ({start:.4g} → {end:.4g} over {points} points): no more "
+                "can be told."
             ),
             {"start": start, "end": end, "points": len(case.loss)},
         )
-    if any(told) or not progress < LEAST_PROGRESS:
+    if any(told) or not shape.progress(case) < LEAST_PROGRESS:
         return None
     return Text(
-        N_("The loss has not fallen yet ({start:.4g} → {end:.4g}), and {steps} steps are too few to say why."),
+        N_("The loss has hardly fallen yet ({start:.4g} → {end:.4g}), and {steps} steps are too few to say why."),
         {"start": start, "end": end, "steps": case.last_step - case.first_step},
     )
 

@@ -202,7 +202,7 @@ def progress(case: Case) -> float:
     """Relative drop of the loss over the run: from the first logged value to the better of the two last levels.
 
     NaN when there is no loss or it does not start positive. With dropout or label noise the train loss stays above
-    the eval loss; the better of the two says what was learned.
+    the eval loss; the better of the two says what was learned, as does the drop of the eval loss by itself.
     """
     told = progress_ends(case)
     return 1 - told[1] / told[0] if told is not None else math.nan
@@ -221,12 +221,15 @@ def progress_ends(case: Case) -> tuple[float, float] | None:
             return line
         first, last = float(evals.values[0]), evals.tail(0.1, 2 if len(evals) >= 8 else 1)
         return line if line[1] / line[0] <= last / first else (first, last)
-    if case.evals is not None and case.evals.steps[0] <= start_curve.steps[0]:
-        start = max(start, float(case.evals.values[0]))
-    if start <= 0:
-        return None
-    levels = [c.tail(0.1, 2 if len(c) >= 8 else 1) for c in (case.train, case.evals) if c is not None and len(c) >= 2]
-    return start, min(levels)
+    evals = case.evals if case.evals is not None and len(case.evals) >= 2 else None
+    if case.evals is not None and case.evals.steps[0] < start_curve.steps[0]:
+        start = max(start, float(case.evals.values[0]))  # evaluated before the first step that was logged
+    levels = [c.tail(0.1, 2 if len(c) >= 8 else 1) for c in (case.train, evals) if c is not None and len(c) >= 2]
+    told = [(start, min(levels))] if start > 0 else []
+    if evals is not None and evals is not start_curve and evals.values[0] > 0:
+        # the eval set may be the harder one throughout: from its own first value, never down to the train loss
+        told.append((float(evals.values[0]), evals.tail(0.1, 2 if len(evals) >= 8 else 1)))
+    return min(told, key=lambda ends: ends[1] / ends[0], default=None)
 
 
 CUT_SHORT = 0.6  # of the planned steps, or of the peak learning rate: beyond it a run can be judged by where it got

@@ -363,6 +363,22 @@ def test_a_loss_that_only_scatters_is_not_healthy(fall, expected):
     assert verdict(train(level, 1), profile="generic").verdict.label == expected
 
 
+@pytest.mark.parametrize("noise", [0.5, 0.02])
+def test_a_fall_that_the_noise_makes_is_none(noise):
+    """Both end 15 % lower. Thirteen points that bounce show no such fall, thirteen that do not do."""
+    level = 200 * (1 - 0.15 * np.linspace(0, 1, 13) + noise * np.sin(2.4 * np.arange(13) + 1))
+    report = verdict(train(level, 1), profile="generic")
+    assert report.verdict.label == ("insufficient_data" if noise > 0.1 else "healthy")
+
+
+@pytest.mark.parametrize(("end", "expected"), [(0.55, "insufficient_data"), (0.78, "healthy")])
+def test_a_metric_that_rises_shows_what_the_noise_of_the_loss_hides(end, expected):
+    rng = np.random.default_rng(4)
+    loss = train(0.12 + 0.05 * rng.standard_normal(30), 1)
+    report = verdict(loss, series("val/auc", every(30, 1), np.linspace(0.53, end, 30)), profile="generic")
+    assert report.verdict.label == expected
+
+
 def test_a_loss_that_jumps_over_decades_without_a_trend_is_not_healthy():
     report = verdict(train(np.exp(3 * np.sin(2.4 * np.arange(40))), 50), profile="generic")
     assert report.verdict.label in ("insufficient_data", "underfitting")

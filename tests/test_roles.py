@@ -372,6 +372,14 @@ def test_step_series_is_chosen_and_said() -> None:
     assert roles.choices[Role.TRAIN_LOSS].certain
 
 
+@pytest.mark.parametrize(("points", "taken"), [(10, "train_loss_step"), (9, "train_loss_epoch")])
+def test_the_mean_per_epoch_is_taken_where_it_has_more_points(points: int, taken: str) -> None:
+    """Lightning logs every 50 steps by default, which may be every second epoch of a small training."""
+    per_step = series("train_loss_step", values=(2.0,) * points)
+    per_epoch = series("train_loss_epoch", values=(2.0,) * 10)
+    assert choose_roles(training(per_step, per_epoch)).choices[Role.TRAIN_LOSS].tag == taken
+
+
 def test_several_evaluation_sets_are_said() -> None:
     roles = choose_roles(training("loss", "eval_dev_loss", "eval_web_loss", "epoch"))
     choice = roles.choices[Role.EVAL_LOSS]

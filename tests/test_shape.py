@@ -11,7 +11,7 @@ from tb_evalguide import shape
 from tb_evalguide.case import Curve
 
 from .support.checks import cosine, decay, evals, rate, train
-from .support.phases import case
+from .support.phases import case, series
 
 
 def curve(values, interval=10):
@@ -161,6 +161,18 @@ def test_progress_takes_the_better_of_both_losses():
     assert shape.progress(case(train(t))) == pytest.approx(0.25, abs=0.03)
     assert math.isnan(shape.progress(case(None)))
     assert math.isnan(shape.progress(case(train(-t))))
+
+
+def test_a_harder_eval_set_is_no_progress_of_the_train_loss():
+    """From the first evaluation down to the last train loss would be 20 %, and either loss fell by 1 %."""
+    t, e = np.linspace(1.0, 0.99, 100), np.linspace(1.25, 1.2375, 100)
+    assert shape.progress(case(train(t), evals(e, 10))) == pytest.approx(0.01, abs=0.002)
+    assert shape.progress(case(train(t), evals(e * np.linspace(1, 0.8, 100), 10))) == pytest.approx(0.2, abs=0.02)
+
+
+def test_an_evaluation_before_the_first_step_is_the_start():
+    before = series("eval/loss", [0, 100, 200], [4.0, 2.6, 2.1])
+    assert shape.progress(case(train(np.linspace(3.0, 2.0, 20)), before)) == pytest.approx(0.5, abs=0.02)
 
 
 def test_unfinished():

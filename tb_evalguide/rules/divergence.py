@@ -4,7 +4,8 @@
 The last tenth of the train loss against the lowest level before it: higher by 10 % of that level and by 10 % of all
 that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too; a
 smaller climb will do where both losses gave back a good part of what they had gained, each far beyond its noise.
-Nothing is said where an evaluation among the last batches kept nearly all that it had gained. Where two climbs at
+Few points are enough where one leap doubles the loss and all points after it stay up there. Nothing is said where an
+evaluation among the last batches kept nearly all that it had gained. Where two climbs at
 least half as high went back before, it is oscillation, unless train accuracy was lost with the loss. A negative loss
 that runs away has diverged, too, and so has one that stands at a figure from which nothing can be learned.
 
@@ -49,6 +50,10 @@ class Limits:
     points: int = (
         20  # fewer train points are believed only beside evaluations that lost as clearly (failure-modes.md #9)
     )
+    leap: float = (
+        2.0  # times the highest before: all points after it stand so high, and few points prove it; own choice
+    )
+    leapt: int = 4  # points that do; own choice
     tenfold: float = 10.0  # times the lowest level: no share in per cent says more than the two values; own choice
     no_floor: float = 1e4  # times the first loss, and beyond −10,000: no likelihood gets there; own choice
     absurd: float = 1e10  # no loss that anything can be learned from, at its lowest; own choice
@@ -87,7 +92,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     if end.low <= 0 and (end.share < 1 or end.start <= 0) and not both_lost(end, ends, limits):
         return ()  # a loss without a floor (a critic's score, a likelihood) may climb: only losing all of it is telling
-    seen = end.significance >= limits.significance and len(train) >= limits.points
+    seen = (end.significance >= limits.significance and len(train) >= limits.points) or leaps(train, limits)
     if not seen and not (evals is not None and eval_lost(evals, limits) and confirms(end, limits)):
         return ()
     if end.end > end.start:
@@ -153,6 +158,14 @@ def scatters(train: Curve, evals: Curve, end: shape.Ending, ends: shape.Ending, 
         return False
     low = np.flatnonzero(train.level <= (end.low + end.end) / 2)  # from the last of these on the climb is half done
     return bool(len(low) and low[-1] + 1 < len(train) and evals.steps[-1] >= train.steps[low[-1] + 1])
+
+
+def leaps(train: Curve, limits: Limits) -> bool:
+    """From one point on the loss stands at twice the highest of all before it, and all stay there."""
+    highest, lowest = np.maximum.accumulate(train.values), np.minimum.accumulate(train.values[::-1])[::-1]
+    after = slice(2, len(train) - limits.leapt + 1)  # the point that the leap leads to, after two or more
+    before = highest[after.start - 1 : after.stop - 1]
+    return bool(((before > 0) & (lowest[after] >= limits.leap * before)).any())
 
 
 def unlearned(case: Case, limits: Limits) -> bool:

@@ -10,8 +10,8 @@ the others move by, as in the guide's C2, and the ranks of seven evaluations. A 
 went back is waited for. It is a warning until it has lasted three evaluations and train loss has fallen far.
 
 A train loss that went on falling far below an eval loss that has turned is a warning, unless a metric is still at its
-best; so are four evaluations in a row that each rise, a small rise while a metric got much worse, and an eval loss
-that gains nothing at all while train loss falls far below it.
+best; so are four evaluations in a row that each rise, fifteen that drift up, a small rise while a metric got much
+worse, and an eval loss that gains nothing at all while train loss falls far below it.
 
 ## Why it matters
 The model now learns the training examples by heart. Checkpoints after the lowest eval loss are worse on new data,
@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, stats
+from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import LEAST_CURVE, Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Floats, Ints, Need, Role, Rule, Severity, Skip, Tier
@@ -68,7 +68,9 @@ class Limits:
     few_fall: float = 0.2  # … and train loss fell by this much since; own choice
     nothing: float = 0.03  # of the first evaluations: gaining less than that is gaining nothing …
     worlds: float = 10.0  # times the train level: eval loss in another world, where …
-    nothing_there: float = 0.08  # … gaining so much is gaining nothing; as `gained_once`
+    nothing_there: float = 0.08  # … gaining so much is gaining nothing; as `gained_once` …
+    nothing_since: float = 0.12  # … and so much, where it has been level since its first third; own choice
+    falling: float = 0.4  # Kendall's τ of evaluations that fall on, and so gain; own choice
     gained_once: float = 0.08  # … where it was never more than that in between; own choice
     clear: float = 3.0  # σ of a train point, by which train loss must have fallen meanwhile; own choice
     gained_evals: int = 6  # evaluations of which the last three lie above the first two; own choice
@@ -76,6 +78,10 @@ class Limits:
     before: float = 0.5  # share of the rise that the evaluation before the last one has as well; own choice
     turn: float = 4.0  # times the usual bend of the other evaluations by which two or more in a row rose; own choice
     in_a_row: int = 4  # evaluations that each rise above the one before, from the lowest on; own choice
+    drift: float = 0.04  # of the lowest loss, by which so many evaluations after it rose on and on …
+    drift_evals: int = 15  # … own choice
+    drift_p: float = 0.01  # one-sided Mann–Kendall p of their rise; usual
+    drift_fall: float = 0.1  # of the train level meanwhile; own choice
     with_metric: float = 0.05  # of the lowest loss: enough of a rise where a metric fell with it; own choice …
     metric_lost: float = 0.1  # … by this much of what it had been, at both last evaluations; own choice
     train_part: float = 0.5  # of the share by which the eval loss rose, that must show in train as well; own choice
@@ -168,6 +174,7 @@ def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evid
         (seen and begins_to_rise(case, evals, up, limits))
         or keeps_rising(case, evals, up, limits)
         or metric_worsens(case, evals, up, limits)
+        or drifts(case, evals, up, limits)
     )
     if (begins and not again) or memorises(case, evals, up.best, limits) or worse_than_first(case, evals, limits):
         return [finding(evals, up, Severity.MEDIUM, 0.7, "begins")]
@@ -322,6 +329,15 @@ def keeps_rising(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     return bool(after[0] > 0 and now < (1 - limits.heart_fall) * then and parted(case, evals, up, limits))
 
 
+def drifts(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
+    """Many evaluations rise on and on from the lowest, by little each, while train fell far: no one of them tells."""
+    after = evals.values[up.best :]
+    if len(after) < limits.drift_evals or up.rise < limits.drift or not parted(case, evals, up, limits):
+        return False
+    then, now = then_and_now(case, evals, up.best, limits)
+    return bool(now < (1 - limits.drift_fall) * then and stats.mann_kendall(after).p_up < limits.drift_p)
+
+
 def metric_worsens(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     """The eval loss rose by a little, and an evaluated metric got much worse with it while train loss fell."""
     if up.rise < limits.with_metric or case.train is None or not parted(case, evals, up, limits):
@@ -384,8 +400,12 @@ def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
     then, now = then_and_now(case, evals, 0, limits)
     fell = 0 < now < (1 - limits.heart_fall) * then and then - now > limits.clear * case.train_noise
     # far above the train loss a few per cent more are nothing, too
-    nothing = limits.nothing if last < limits.worlds * now else limits.nothing_there
-    gained = last < (1 - nothing) * first or float(evals.values.min()) < (1 - limits.gained_once) * first
+    nothing, once = limits.nothing, limits.gained_once
+    if last >= limits.worlds * now:
+        nothing = limits.nothing_there
+    if apart_throughout(case, evals, last >= limits.worlds * now, limits):
+        nothing = once = limits.nothing_since
+    gained = last < (1 - nothing) * first or float(evals.values.min()) < (1 - once) * first
     if not fell or gained or last < (1 + limits.far) * now:
         return ()
     return [
@@ -398,6 +418,14 @@ def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
             variant="no_gain",
         )
     ]
+
+
+def apart_throughout(case: Case, evals: Curve, worlds: bool, limits: Limits) -> bool:
+    """Eval loss is level since its first third, and lies in another world or never came to where train loss began."""
+    assert case.train is not None
+    if stats.mann_kendall(evals.values[len(evals) // 3 :]).tau < -limits.falling:
+        return False
+    return worlds or float(evals.values.min()) >= shape.start_level(case.train)
 
 
 def noise_around(case: Case, best: int, limits: Limits) -> float:

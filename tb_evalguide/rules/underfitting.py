@@ -182,7 +182,7 @@ def accuracy_grows(case: Case, limits: Limits) -> bool:
     accuracy = case.curve(Role.TRAIN_ACCURACY)
     if accuracy is None or len(accuracy) < 8:
         return False
-    return (accuracy.tail() - accuracy.head()) / shape.whole(accuracy) > limits.accuracy
+    return (accuracy.tail() - shape.start_level(accuracy)) / shape.whole(accuracy) > limits.accuracy
 
 
 def still_falls(case: Case, curve: Curve, limits: Limits) -> bool:

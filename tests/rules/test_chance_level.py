@@ -35,6 +35,18 @@ def test_limit_of_the_loss(off, fires):
     assert bool(found(RULE, classifier(guess(off=off), None, arguments={"num_labels": 10}))) is fires
 
 
+@pytest.mark.parametrize(("off", "n", "fires"), [
+    (0.045, 6, True),
+    (0.055, 6, False),
+    (0.045, 5, False),  # too few accuracies
+    (-0.025, 6, False),
+])  # fmt: skip
+def test_a_little_above_guessing_beside_the_accuracies_of_a_whole_run(off, n, fires):
+    level = train(guess(8, 60, 0.05)), evals(guess(8, n, off))
+    run = case(*level, roles=accuracy(0.13, n), arguments={"num_labels": 8}, profile="classification")
+    assert bool(found(RULE, run)) is fires
+
+
 @pytest.mark.parametrize(("share", "fires"), [(0.12, True), (0.14, False), (12.0, True)])
 def test_limit_of_the_accuracy(share, fires):
     """Also when it is logged in per cent."""

@@ -68,6 +68,18 @@ def test_few_points_are_believed_only_beside_evaluations():
     assert "not enough data" in skipped(RULE, case(train(few[:6])))
 
 
+@pytest.mark.parametrize(("after", "fires"), [
+    ([0.29] * 6, True),
+    ([0.27] * 6, False),  # less than twice the highest before
+    ([0.29] * 4, True),
+    ([0.29] * 3, False),  # may yet come back
+    ([0.29, 0.29, 0.26, 0.29, 0.29], False),
+])  # fmt: skip
+def test_one_leap_to_a_level_on_which_all_points_stay(after, fires):
+    """Twice the 0.14 of the first epoch; no evaluations."""
+    assert bool(found(RULE, case(train([0.14, 0.12, 0.10, 0.09, 0.08, *after])))) is fires
+
+
 def test_a_score_without_a_floor_may_climb():
     assert not found(RULE, case(train(np.linspace(-22, -3, 60))))
 

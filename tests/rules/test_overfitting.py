@@ -224,6 +224,37 @@ def test_unless_train_loss_has_halved_meanwhile():
     assert loud(case(train(falls), evals(values), profile="generic"))
 
 
+@pytest.mark.parametrize(("start", "train_end", "gain", "fires"), [
+    (12_000.0, 6000.0, 0.11, True),
+    (12_000.0, 6000.0, 0.13, False),
+    (13_500.0, 6000.0, 0.11, False),  # it came to where the train loss began
+    (13_500.0, 500.0, 0.11, True),  # … but lies in another world
+])  # fmt: skip
+def test_an_eval_loss_level_since_its_first_third_far_from_the_train_loss(start, train_end, gain, fires):
+    level = 15_000 * (1 - gain * np.array([0.0, 0.0, 0.6, 0.9] + [1.0] * 16))
+    run = case(train(decay(200, start, train_end, noise=0.0)), evals(level), profile="generic")
+    assert any(e.variant == "no_gain" for e in found(RULE, run)) is fires
+
+
+def test_an_eval_loss_that_falls_on_gains():
+    level = 15_000 * np.linspace(1.0, 0.89, 20)
+    assert not found(RULE, case(train(decay(200, 12_000, 6000, noise=0.0)), evals(level), profile="generic"))
+
+
+@pytest.mark.parametrize(("n", "rise", "train_end", "fires"), [
+    (19, 0.06, 0.8, True),
+    (11, 0.06, 0.8, False),  # too few evaluations since the lowest
+    (19, 0.02, 0.8, False),
+    (19, 0.06, 0.94, False),  # train has hardly fallen meanwhile
+])  # fmt: skip
+def test_many_evaluations_that_drift_up(n, rise, train_end, fires):
+    up = 1 + rise * np.arange(n) / (n - 1) + 0.012 * np.tile([1, -1], n)[:n]
+    level = np.concatenate([np.linspace(1.4, 1.05, 8), [1.0, 1.0, 1.0], up])
+    falls = np.concatenate([np.linspace(1.2, 1.0, 10 * 10), np.linspace(1.0, train_end, 10 * (n + 1))])
+    it = found(RULE, case(train(0.8 * falls), evals(level), profile="generic"))
+    assert any(e.variant == "begins" for e in it) is fires
+
+
 @pytest.mark.parametrize("step", [1, 7, 100])
 def test_going_back_is_told_in_one_pass_whatever_the_length(step):
     """The vectorised search says what a search from each new low says."""
@@ -335,7 +366,11 @@ def test_one_odd_evaluation_after_the_lowest_is_no_rise_where_the_next_is_back(l
     assert any(severity(RULE, e) is not Severity.INFO for e in found(RULE, run)) is fires
 
 
-@pytest.mark.parametrize(("train_end", "gain", "fires"), [(5.0, 0.05, True), (5.0, 0.1, False), (2000.0, 0.05, False)])
+@pytest.mark.parametrize(("train_end", "gain", "fires"), [
+    (5.0, 0.05, True),
+    (5.0, 0.1, False),
+    (2000.0, 0.05, False),
+])  # fmt: skip
 def test_a_few_per_cent_are_nothing_where_eval_loss_lies_in_another_world(train_end, gain, fires):
     level = np.linspace(15_000.0, 15_000.0 * (1 - gain), 20)
     run = case(train(decay(200, 4000.0, train_end, noise=0.0)), evals(level), profile="generic")
