@@ -6,8 +6,9 @@ How often the level of the eval loss (or, without enough evaluations, of the tra
 Swings of 6 % do where both losses make them in step. Noise from batch to batch is not counted, however large. A curve
 that has been calm for the last third of the run has settled, unless smaller swings go on in it: that is information,
 and so are swings of the eval loss alone while train loss falls smoothly, unless it gains nothing or scatters to the end
-over all that was gained. A last climb away from a falling train loss is overfitting. In a short log two huge swings
-back to where it began are enough.
+over all that was gained. A run that gained to the last and ends within a quarter of its lowest evaluation has its
+swings behind it, unless train loss swung in step or was thrown up. A last climb away from a falling train loss is
+overfitting. In a short log two huge swings back to where it began are enough.
 
 ## Why it matters
 The steps are too large for the place the model is in, or the data come in an order. Which checkpoint is good becomes a
@@ -55,6 +56,8 @@ class Limits:
     cycle_peak: float = 0.25  # of the first loss, unless its peak stays below that; own choice
     many: int = 20  # evaluations, of which the last third show whether they calm down …
     restless: float = 1.0  # … or scatter over this much of what was gained, from the 10 % to the 90 % point; own choice
+    near: float = 0.25  # above the lowest evaluation, within which a run that gained ends well; as `large` …
+    thrown: float = 1.5  # … unless the train level once rose by so many times its low; own choice
     in_step: float = 0.7  # correlation of train level and evaluations without their trends; own choice
     wave: float = 0.06  # of the low: swings of both losses in step, several of which are no scatter; own choice …
     wave_sigmas: float = 4.0  # … and σ of an evaluation's logarithm; own choice
@@ -79,6 +82,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate), and a
             # small one scatters: that is a fault only where the train loss swings with it, or where nothing is gained
             real = train_swings(case, limits) or not gains(case.evals, limits) or restless(case.evals, limits)
+            real = real and not (gains(case.evals, limits) and ends_low(case, case.evals, limits))
             real = real and not by_design(case, case.evals, swings, limits)
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
             return [evidence(case, case.evals, swings, 0.85, limits, mild=not real)]
@@ -165,6 +169,16 @@ def restless(evals: Curve, limits: Limits) -> bool:
     last = evals.values[-max(limits.evals, len(evals) // 3) :]
     low, middle, high = np.quantile(last, (0.1, 0.5, 0.9))
     return bool(len(evals) >= limits.many and high - low > limits.restless * (float(evals.values[0]) - middle) > 0)
+
+
+def ends_low(case: Case, evals: Curve, limits: Limits) -> bool:
+    """It ends near a lowest evaluation that came late, and train loss neither swung in step nor was thrown up."""
+    low = float(evals.values.min())
+    if np.argmin(evals.values) < (1 - limits.settled) * len(evals):
+        return False  # it swings on without gaining
+    if low <= 0 or evals.tail(0.1, 2) >= (1 + limits.near) * low or in_step(case, limits):
+        return False
+    return case.train is None or not shape.level_rises(case.train, limits.thrown)
 
 
 def overfits(case: Case, evals: Curve, rise: shape.Rise) -> bool:
