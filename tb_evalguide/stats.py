@@ -157,6 +157,9 @@ class Trend:
     tau: float
 
 
+ROUNDING = 1e-9  # of a series' range: differences below it are those of the arithmetic
+
+
 def mann_kendall(values: Floats) -> Trend:
     """Trend test corrected for ties and for AR(1) correlation (Mann 1945, Kendall 1975, Yue & Wang 2004).
 
@@ -174,7 +177,9 @@ def mann_kendall(values: Floats) -> Trend:
     counts = tie_counts(values)
     variance = (n * (n - 1) * (2 * n + 5) - float((counts * (counts - 1) * (2 * counts + 5)).sum())) / 18
     x = np.arange(n, dtype=np.float64)
-    r = lag1(values - theil_sen(x, values) * x)
+    rest = values - theil_sen(x, values) * x
+    # what rounding leaves of an exactly straight line is no series whose correlation says anything
+    r = lag1(rest) if np.ptp(rest) > ROUNDING * np.ptp(values) else 0.0
     if r > 0:
         k = np.arange(1, n)
         variance *= 1 + 2 * float(((1 - k / n) * r**k).sum())

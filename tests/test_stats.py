@@ -209,6 +209,15 @@ def test_mann_kendall_s_tau_against_scipy(seed):
     assert stats.mann_kendall(y).tau == pytest.approx(scipy.stats.kendalltau(np.arange(30), y).statistic)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e9])
+@pytest.mark.parametrize("n", [8, 13, 20, 100])
+def test_mann_kendall_of_an_exactly_straight_line(n, scale):
+    """What rounding leaves of it once detrended is no autocorrelation."""
+    trend = stats.mann_kendall(scale * np.linspace(2.0, 1.9, n))
+    uncorrected = (n * (n - 1) / 2 - 1) / math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    assert trend.tau == -1 and trend.z == pytest.approx(-uncorrected)
+
+
 def test_mann_kendall_calls_few_flat_curves_a_trend():
     rng = np.random.default_rng(8)
     called = np.mean([stats.mann_kendall(rng.standard_normal(40)).p_up < 0.05 for _ in range(800)])
