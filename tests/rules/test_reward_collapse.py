@@ -48,3 +48,27 @@ def test_skipped():
 @pytest.mark.parametrize("level", [0.0, -21.0])
 def test_a_reward_that_never_moves_has_not_collapsed(level):
     assert not found(RULE, agent(np.full(60, level), noise=0.0))
+
+
+@pytest.mark.parametrize(("end", "fires"), [(0.25, True), (0.35, False)])
+def test_limit_of_what_is_lost(end, fires):
+    """From its best, 1, all the way down to 0, and by 75 % or 65 % of that at the end."""
+    assert bool(found(RULE, agent(np.repeat([1.0, 0.0, end], 50), noise=0.0))) is fires
+
+
+@pytest.mark.parametrize(("share", "fires"), [(0.18, False), (0.22, True)])
+def test_limit_of_how_far_below_the_start_it_ends(share, fires):
+    """From 0 up to the best, 1 − share, and down to −share: a range of 1."""
+    assert bool(found(RULE, agent(np.repeat([0.0, 1 - share, -share], 50), noise=0.0))) is fires
+
+
+@pytest.mark.parametrize(("sigmas", "fires"), [(3.0, False), (5.0, True)])
+def test_limit_of_the_noise_that_hides_a_fall(sigmas, fires):
+    """Both ends are medians of 15 points with σ = 1, whose difference scatters by 1.25 · √(2/15) = 0.46."""
+    assert bool(found(RULE, agent(np.repeat([0.0, -0.46 * sigmas], 50), noise=1.0, seed=0))) is fires
+
+
+@pytest.mark.parametrize(("low", "fires"), [(12, False), (18, True)])
+def test_limit_of_the_points_that_are_the_end(low, fires):
+    """Most of the last 30 of 200 points must be low."""
+    assert bool(found(RULE, agent(np.repeat([0.0, 1.0, -1.0], [100, 100 - low, low]), noise=0.0))) is fires
