@@ -73,3 +73,38 @@ def test_an_error_rate_pinned_at_its_worst(rate, fires):
     evaluated = evals(2.9 * (1 + 0.008 * np.linspace(-0.5, 0.5, 8)), 120)
     it = loud(found(RULE, case(train(level), evaluated, metrics=[(wer, False)])))
     assert [e.variant for e in it] == ["stuck"] * fires
+
+
+@pytest.mark.parametrize(("creep", "fires"), [(0.019, False), (0.025, True)])
+def test_either_side_of_the_creep(creep, fires):
+    assert bool(loud(found(RULE, case(train(creeping(creep, noise=0.001)))))) is fires
+
+
+@pytest.mark.parametrize(("rise", "converged"), [(0.008, True), (0.012, False)])
+def test_limit_of_the_level_half(rise, converged):
+    values = np.concatenate([decay(100, 3.0, 0.5, noise=0.0), np.linspace(0.5, 0.5 * (1 + rise), 100)])
+    assert [e.variant for e in found(RULE, case(train(values)))] == ["converged"] * converged
+
+
+@pytest.mark.parametrize(("n", "fires"), [(9, False), (10, True)])
+def test_limit_of_the_evaluations_that_never_moved(n, fires):
+    flat = np.concatenate([[43.0], np.full(119, 21.0)])
+    it = loud(found(RULE, case(train(flat), evals(np.full(n, 21.4)))))
+    assert [e.variant for e in it] == ["stuck"] * fires
+
+
+@pytest.mark.parametrize(("n", "fires"), [(3, False), (4, True)])
+def test_limit_of_the_evaluations_beside_a_pinned_error_rate(n, fires):
+    wer = series("wer", every(n, 100), np.ones(n))
+    it = loud(found(RULE, case(train(np.full(60, 2.9)), evals(np.full(n, 2.9)), metrics=[(wer, False)])))
+    assert [e.variant for e in it] == ["stuck"] * fires
+
+
+@pytest.mark.parametrize(("slope", "fires"), [
+    (0.020, False),  # p = 0.013
+    (0.025, True),  # p = 0.007
+])  # fmt: skip
+def test_limit_of_the_significance_of_the_creep(slope, fires):
+    scatter = 0.03 * np.random.default_rng(2).standard_normal(25)
+    values = np.concatenate([np.linspace(2.0, 1.45, 10), np.full(3, 1.4), 1.43 + np.linspace(0, slope, 25) + scatter])
+    assert bool(loud(found(RULE, case(train(values))))) is fires
