@@ -84,3 +84,86 @@ def test_epoch_means_need_no_more_points_than_that():
     values[14:] = [0.8, 0.7, 0.6, 0.5, 0.45, 0.42, 0.4]
     (evidence,) = found(RULE, case(train(values)))
     assert severity(RULE, evidence) is Severity.MEDIUM and evidence.steps[0] == 150
+
+
+def block(height, length=8, at=25, n=50, noise=0.0):
+    """A curve that has levelled off, and stands `height` higher for `length` points."""
+    values = decay(n, noise=noise, rate=40.0)
+    values[at : at + length] *= 1 + height
+    return values
+
+
+@pytest.mark.parametrize(("height", "length", "at", "fires"), [
+    (0.22, 8, 25, False),
+    (0.28, 8, 25, True),
+    (1.00, 2, 25, False),
+    (1.00, 3, 25, True),
+    (3.00, 8, 2, False),  # of 50 points, the first two are the start
+    (3.00, 8, 3, True),
+])  # fmt: skip
+def test_limits_of_height_length_and_start(height, length, at, fires):
+    assert bool(found(RULE, case(train(block(height, length, at))))) is fires
+
+
+@pytest.mark.parametrize(("height", "fires"), [
+    (0.4, False),  # from the lowest level before to the peak, noise included: 5.6 σ
+    (0.8, True),  # 8.3 σ
+])  # fmt: skip
+def test_limit_of_the_noise(height, fires):
+    assert bool(found(RULE, case(train(block(height, at=100, n=200, noise=0.1))))) is fires
+
+
+@pytest.mark.parametrize(("climb", "fires"), [(0.04, False), (0.06, True)])
+def test_limit_of_a_climb_in_the_last_digits(climb, fires):
+    """By 40 % and 60 %, but of a loss that has gone to a tenth of the 1 where it stood after its start."""
+    values = np.concatenate([np.linspace(1.02, 0.94, 20), np.linspace(0.101, 0.1, 80)])
+    values[60:72] += climb
+    assert bool(found(RULE, case(train(values)))) is fires
+
+
+@pytest.mark.parametrize(("length", "expected"), [(4, Severity.INFO), (6, Severity.MEDIUM)])
+def test_limit_of_a_lasting_one(length, expected):
+    (evidence,) = found(RULE, case(train(block(1.0, length))))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("height", "expected"), [(0.08, Severity.INFO), (0.12, Severity.MEDIUM)])
+def test_limit_of_the_climb_of_the_evaluations(height, expected):
+    (evidence,) = found(RULE, case(train(block(1.0)), evals(block(height), interval=10)))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("raised", "expected"), [(1.15, Severity.MEDIUM), (1.25, Severity.INFO)])
+def test_limit_of_the_rise_of_the_learning_rate(raised, expected):
+    (evidence,) = found(RULE, case(train(block(1.0)), lr=rate(1e-3 * np.repeat([1.0, raised], 25))))
+    assert severity(RULE, evidence) is expected
+
+
+def ends_lower(height, by):
+    values = block(height)
+    values[40:] *= 1 - by
+    return values
+
+
+@pytest.mark.parametrize(("by", "expected"), [(0.015, Severity.MEDIUM), (0.025, Severity.INFO)])
+def test_limit_of_what_is_regained(by, expected):
+    (evidence,) = found(RULE, case(train(ends_lower(1.0, by))))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("height", "judged", "expected"), [
+    (2.8, 2.0, Severity.INFO),
+    (3.2, 0.9, Severity.INFO),
+    (3.2, 1.1, Severity.MEDIUM),
+])  # fmt: skip
+def test_limits_of_one_that_tears_both_losses_apart(height, judged, expected):
+    """Though all was regained: four times the train loss before, twice the eval loss."""
+    (evidence,) = found(RULE, case(train(ends_lower(height, 0.1)), evals(block(judged), interval=10)))
+    assert severity(RULE, evidence) is expected
+
+
+def test_no_more_than_five_are_told():
+    values = decay(200, noise=0.0, rate=20.0)
+    for at in range(30, 180, 25):
+        values[at : at + 5] *= 2
+    assert len(found(RULE, case(train(values)))) == 5
