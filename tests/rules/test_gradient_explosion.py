@@ -71,3 +71,52 @@ def test_norms_that_end_beyond_everything_are_a_warning_before_the_loss_shows_it
     values = np.concatenate([np.full(30, 1.0), np.geomspace(100, last, 10)])
     (evidence,) = found(RULE, case(train(decay(40)), grad=norms(values)))
     assert severity(RULE, evidence) is expected
+
+
+def usual(*last, n=60, level=1.0):
+    """Norms that have always been the same, but for the last ones."""
+    return norms(np.concatenate([np.full(n, level), last]))
+
+
+@pytest.mark.parametrize(("factor", "fires"), [(9, False), (11, True)])
+def test_either_side_of_the_factor(factor, fires):
+    assert bool(found(RULE, case(train(decay(63)), grad=usual(factor, factor, 1)))) is fires
+
+
+@pytest.mark.parametrize(("sigmas", "fires"), [(4, False), (6, True)])
+def test_limit_of_the_noise(sigmas, fires):
+    logs = np.random.default_rng(0).standard_normal(N)
+    logs[100:103] = sigmas
+    assert bool(found(RULE, case(train(decay(N)), grad=norms(np.exp(logs))))) is fires
+
+
+@pytest.mark.parametrize(("at", "fires"), [(8, False), (10, True)])
+def test_limit_of_the_first_points(at, fires):
+    assert bool(found(RULE, case(train(decay(N)), grad=norms(exploding(1e3, at=at, length=2))))) is fires
+
+
+@pytest.mark.parametrize(("points", "fires"), [(22, True), (28, False)])
+def test_limit_of_the_window_that_says_what_is_usual(points, fires):
+    """Thirty times the old norm and six times the new one, which makes up less or more than half of fifty points."""
+    values = np.concatenate([np.full(100, 1.0), np.full(points, 5.0), np.full(3, 30.0)])
+    assert bool(found(RULE, case(train(decay(len(values))), grad=norms(values)))) is fires
+
+
+@pytest.mark.parametrize(("level", "last", "count", "variant"), [
+    (1.0, 1e4, 2, "harmless"),
+    (1.0, 1e4, 3, "high"),  # most of the last five
+    (1.0, 900.0, 3, "harmless"),
+    (1.0, 1100.0, 3, "high"),
+    (1e-3, 9.0, 3, "harmless"),  # however far beyond the usual
+    (1e-3, 11.0, 3, "high"),
+])  # fmt: skip
+def test_limits_of_norms_that_end_high(level, last, count, variant):
+    (evidence,) = found(RULE, case(train(decay(60)), grad=usual(*[last] * count, level=level)))
+    assert evidence.variant == variant
+
+
+@pytest.mark.parametrize(("to", "variant"), [(1.09, "harmless"), (1.11, "")])
+def test_either_side_of_the_harm(to, variant):
+    loss = np.repeat([2.0, 2.0 * to], 30)
+    (evidence,) = found(RULE, case(train(loss), grad=norms(np.repeat([1.0, 50.0, 1.0], [30, 5, 25]))))
+    assert evidence.variant == variant
