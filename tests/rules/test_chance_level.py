@@ -174,3 +174,69 @@ def test_a_train_loss_on_another_scale_has_not_learned():
     run = case(train(np.full(120, 0.087)), evals(np.full(12, 0.694)), roles=accuracy(0.5, 12), profile="classification")
     (evidence,) = found(RULE, run)
     assert evidence.variant == ""
+
+
+@pytest.mark.parametrize(("fallen", "fires"), [(0.008, True), (0.012, False)])
+def test_limit_of_the_fall_of_the_later_half(fallen, fires):
+    """Down to ln 10 after two thirds of the run."""
+    values = guess() * np.repeat([1 + fallen, 1.0], [14, 6])
+    assert bool(found(RULE, classifier(values, arguments={"num_labels": 10}))) is fires
+
+
+@pytest.mark.parametrize(("start", "fires"), [(1.09, True), (1.13, False)])
+def test_limit_of_the_fall_of_a_loss_that_goes_on_falling(start, fires):
+    """By 8 % or 12 % of where it began, and slowly in the end."""
+    slow = np.linspace(1.005, 1.0, 27) + 0.0005 * (-1.0) ** np.arange(27)
+    values = guess(n=30) * np.concatenate([np.full(3, start), slow])
+    assert bool(found(RULE, classifier(values, arguments={"num_labels": 10}))) is fires
+
+
+@pytest.mark.parametrize(("n", "fires"), [(19, False), (20, True)])
+def test_limit_of_the_points_beside_which_two_accuracies_are_enough(n, fires):
+    run = case(train(guess(n=n)), roles=accuracy(0.1, 2), profile="classification")
+    if fires:
+        assert found(RULE, run)
+    else:
+        assert "number of classes" in skipped(RULE, run)
+
+
+def one_class(shares, loss=1.9):
+    """The loss is far above ln 4 for all of the run."""
+    judged = {Role.EVAL_ACCURACY: series("val_acc", every(len(shares), 100), shares)}
+    return case(train(np.full(60, loss)), roles=judged, profile="classification")
+
+
+@pytest.mark.parametrize(("shares", "fires"), [
+    ([0.25] * 5, False),
+    ([0.25] * 6, True),
+    ([0.25] * 7 + [0.25 * 1.09], True),
+    ([0.25] * 7 + [0.25 * 1.11], False),
+])  # fmt: skip
+def test_limits_of_accuracies_that_stand_while_the_loss_is_worse_than_guessing(shares, fires):
+    assert [e.variant for e in found(RULE, one_class(shares))] == ["worse"] * fires
+
+
+@pytest.mark.parametrize(("order", "fires"), [
+    ([2, 1, 4, 3, 6, 5, 8, 7], False),  # p = 0.009
+    ([3, 1, 4, 2, 6, 5, 8, 7], True),  # p = 0.018
+])  # fmt: skip
+def test_limit_of_the_significance_of_a_rise(order, fires):
+    assert bool(found(RULE, one_class(0.25 + 0.001 * np.array(order)))) is fires
+
+
+@pytest.mark.parametrize(("loss", "fires"), [(19.0, True), (21.0, False)])
+def test_limit_of_a_loss_that_can_be_a_guess(loss, fires):
+    assert bool(found(RULE, one_class([0.25] * 8, loss))) is fires
+
+
+@pytest.mark.parametrize(("off", "n", "tossed"), [
+    (0.0025, 10, True),
+    (0.0035, 10, False),
+    (0.0, 9, False),
+])  # fmt: skip
+def test_limits_of_a_coin_toss(off, n, tossed):
+    run = case(train(guess(2, n, off)), profile="classification")
+    if tossed:
+        assert found(RULE, run)
+    else:
+        assert "number of classes" in skipped(RULE, run)
