@@ -153,3 +153,78 @@ def test_evaluations_that_scatter_do_not_confirm_a_climb(scatter, fires):
     level = 0.036 * (1 + 0.12 * np.linspace(0, 1, 10)) * (1 + scatter * np.sin(np.arange(10) * 2.1))
     level[0] = 0.036
     assert bool(found(RULE, case(train(loss), evals(level, 50)))) is fires
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    ([2.5, 3.1, 3.1, 3.1], False),  # a single rise
+    ([2.5, 2.64] * 6, True),
+    ([2.5, 2.64] * 6 + [2.5], False),  # 13 points are a long log, which ends where it began
+])  # fmt: skip
+def test_limits_of_rises_and_of_a_short_log(values, fires):
+    assert bool(found(RULE, case(train(values)))) is fires
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    ([2.0, 2.06, 2.05, 2.14, 2.13, 2.22, 2.23], True),  # p = 0.008
+    ([2.0, 2.06, 2.05, 2.14, 2.13, 2.23, 2.22], False),  # p = 0.018
+])  # fmt: skip
+def test_limit_of_the_significance_of_small_steps(values, fires):
+    assert bool(found(RULE, case(train(values)))) is fires
+
+
+@pytest.mark.parametrize(("order", "fires"), [
+    ([0, 3, 1, 4, 2, 5], True),  # p = 0.07
+    ([0, 4, 1, 3, 2, 5], False),  # p = 0.13
+])  # fmt: skip
+def test_limit_of_the_significance_of_a_climb_outside_the_guide(order, fires):
+    assert bool(found(RULE, case(train(2.0 + 0.15 * np.array(order)), profile="generic"))) is fires
+
+
+@pytest.mark.parametrize(("net", "fires"), [(0.018, False), (0.022, True)])
+def test_either_side_of_the_net_rise(net, fires):
+    """The second half is clearly above the start, but for its end."""
+    values = 2.0 * np.repeat([1.0, 1.2, 1 + net], [40, 40, 20])
+    assert bool(found(RULE, case(train(values)))) is fires
+
+
+def scattered(levels, counts, seed):
+    """Levels with σ = 0.2; the first point is 2.0."""
+    values = np.repeat(levels, counts) + 0.2 * np.random.default_rng(seed).standard_normal(sum(counts))
+    values[0] = 2.0
+    return values
+
+
+@pytest.mark.parametrize(("sigmas", "fires"), [(2, False), (3, True)])
+def test_limit_of_the_noise_that_the_second_half_must_exceed(sigmas, fires):
+    assert bool(found(RULE, case(train(scattered([2.0, 2.0 + 0.2 * sigmas, 2.1], [50, 40, 10], 2))))) is fires
+
+
+@pytest.mark.parametrize(("low", "fires"), [
+    (1.6, True),  # the end lies 4.2 σ above the lowest level
+    (1.9, False),  # 2.6 σ
+])  # fmt: skip
+def test_limit_of_the_significance_of_the_end(low, fires):
+    assert bool(found(RULE, case(train(scattered([2.0, low, 2.3], [2, 34, 4], 1))))) is fires
+
+
+@pytest.mark.parametrize(("height", "peak", "n", "fires"), [
+    (0.09, 0.25, 60, False),
+    (0.12, 0.25, 60, True),
+    (0.20, 0.37, 60, True),
+    (0.20, 0.43, 60, False),  # most of the run went into the climb
+    (0.20, 0.25, 19, False),
+    (0.20, 0.25, 21, True),
+])  # fmt: skip
+def test_limits_of_a_first_climb_that_is_won_back(height, peak, n, fires):
+    x = [0.0, peak, 1.0], 2.3 * np.array([1.0, 1 + height, 0.98])
+    loss, judged = (np.interp(np.linspace(0, 1, count), *x) for count in (n, 41))
+    assert [e.variant for e in found(RULE, case(train(loss, 10), evals(judged, 15)))] == ["won_back"] * fires
+
+
+@pytest.mark.parametrize(("at", "fires"), [(10, False), (14, True)])
+def test_limit_of_an_early_resume(at, fires):
+    """At point 10 or 14 of 60 training starts anew, higher, and falls from there."""
+    steps = [500 * (i + 1) for i in range(60)]
+    epochs = np.concatenate([np.arange(1, at + 1) * 0.2, np.arange(1, 61 - at) * 0.04])
+    loss = series("train/loss", steps, np.concatenate([np.full(at, 2.1), np.linspace(2.5, 2.3, 60 - at)]))
+    assert bool(found(RULE, case(loss, epoch=series("train/epoch", steps, epochs)))) is fires
