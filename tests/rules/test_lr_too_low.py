@@ -121,3 +121,97 @@ def test_the_sentence_is_about_one_curve():
     (evidence,) = found(RULE, case(train(loss), evals(np.linspace(2.6, 2.4, 12), 50), profile="pretrain"))
     numbers = evidence.numbers
     assert numbers["drop"] == pytest.approx(1 - numbers["end"] / numbers["start"], abs=0.02)
+
+
+@pytest.mark.parametrize(("bend", "fires"), [(0.35, True), (0.60, False)])
+def test_limit_of_the_line_in_fine_tuning(bend, fires):
+    """The last third falls 0.62 or 0.43 times as fast as the first."""
+    run = case(
+        train(straight(0.15, 90, 4.5, 0.0, bend)), evals(straight(0.15, 30, 4.5, 0.0, bend), 30), profile="llm-sft"
+    )
+    assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("n", "profile"), [(4, "guide"), (20, "generic")])
+@pytest.mark.parametrize(("span", "judged"), [(95, False), (105, True)])
+def test_limit_of_the_steps(span, judged, n, profile):
+    loss = series("train/loss", np.linspace(10, 10 + span, n).round(), straight(0.01, n, noise=0.0))
+    run = case(loss, profile=profile)
+    if judged:
+        assert found(RULE, run)
+    else:
+        assert "not enough data" in skipped(RULE, run)
+
+
+@pytest.mark.parametrize(("n", "judged"), [(7, False), (8, True)])
+def test_limit_of_the_evaluations(n, judged):
+    run = case(None, evals(straight(0.01, n, noise=0.0)), profile="generic")
+    if judged:
+        assert found(RULE, run)
+    else:
+        assert "not enough data" in skipped(RULE, run)
+
+
+def test_twenty_train_points_are_enough():
+    assert found(RULE, case(train(straight(0.01, 20, noise=0.0)), profile="generic"))
+
+
+@pytest.mark.parametrize(("n", "judged"), [(4, False), (5, True)])
+def test_limit_of_the_points_of_a_finished_run(n, judged):
+    loss = train(straight(0.01, n, noise=0.0), interval=100)
+    run = case(loss, profile="generic", arguments={"max_steps": 100 * n})
+    if judged:
+        assert found(RULE, run)
+    else:
+        assert "not enough data" in skipped(RULE, run)
+
+
+@pytest.mark.parametrize(("noise", "fires"), [
+    (0.055, False),  # start and end are 4.2 σ of a point apart
+    (0.038, True),  # 6 σ
+])  # fmt: skip
+def test_limit_of_the_noise_that_hides_the_shape(noise, fires):
+    assert bool(found(RULE, case(train(straight(0.2, 400, noise=noise)), profile="pretrain"))) is fires
+
+
+@pytest.mark.parametrize(("order", "fires"), [
+    ([7, 8, 5, 6, 2, 4, 3, 1], True),  # p = 0.009
+    ([7, 8, 5, 6, 2, 3, 4, 1], False),  # p = 0.018
+])  # fmt: skip
+def test_limit_of_the_significance_of_the_fall(order, fires):
+    assert bool(found(RULE, case(None, evals(2.5 * (1 + 0.003 * np.array(order))), profile="generic"))) is fires
+
+
+@pytest.mark.parametrize(("counts", "fires"), [((14, 16), True), ((10, 20), False)])
+def test_limit_of_how_long_it_has_been_level(counts, fires):
+    """2 % are lost at once; 53 % or 67 % of the points follow."""
+    values = np.repeat([2.5, 2.45], counts)
+    assert bool(found(RULE, case(train(values), profile="generic"))) is fires
+
+
+@pytest.mark.parametrize(("later", "fires"), [(0.22, False), (0.28, True)])
+def test_limit_of_the_share_of_the_later_half(later, fires):
+    """2 % in all, the first part of them at once and the rest near the end."""
+    values = 2.5 * np.repeat([1.0, 0.98 + 0.02 * later, 0.98], [5, 20, 5])
+    assert bool(found(RULE, case(train(values), profile="generic"))) is fires
+
+
+@pytest.mark.parametrize(("points", "judged", "fires"), [
+    (27, 0, False),
+    (33, 0, True),
+    (27, 11, False),
+    (27, 12, True),
+])  # fmt: skip
+def test_limits_of_a_young_run(points, judged, fires):
+    """A straight fall that has only begun."""
+    level = evals(straight(0.2, judged, noise=0.0), 20) if judged else None
+    assert bool(found(RULE, case(train(straight(0.2, points, noise=0.0)), level, profile="pretrain"))) is fires
+
+
+@pytest.mark.parametrize(("drop", "judged"), [(0.045, True), (0.055, False)])
+def test_limit_of_what_a_warm_up_gained(drop, judged):
+    run = case(train(straight(drop, noise=0.0)), lr=rate(np.linspace(1e-5, 1e-3, 100)), profile="pretrain")
+    if judged:
+        assert found(RULE, run)
+    else:
+        assert "warm-up" in skipped(RULE, run)
