@@ -61,3 +61,36 @@ def test_augmentation_starts_at_one():
 
 def test_skipped_with_two_evaluations():
     assert "eval loss" in skipped(RULE, case(train(decay(20)), evals([2.0, 1.0])))
+
+
+@pytest.mark.parametrize(("ratio", "fires"), [(3.15, True), (3.25, False)])
+def test_large_integers_must_be_met_as_closely(ratio, fires):
+    assert bool(found(RULE, case(*pair(ratio, noise=0.0)))) is fires
+
+
+def matched(ratios, fall=0.6):
+    """An eval loss that falls by that much, and one train point at each evaluation, that many times as high."""
+    e = np.linspace(2.5, 2.5 * (1 - fall), len(ratios))
+    return case(train(e * ratios, 100), evals(e))
+
+
+@pytest.mark.parametrize(("ratios", "fires"), [
+    (4 * (1 + 0.09 * (-1.0) ** np.arange(10)), True),
+    (4 * (1 + 0.11 * (-1.0) ** np.arange(10)), False),  # they scatter
+    (4 * np.array([1.23] + 9 * [1.0]), True),
+    (4 * np.array([1.27] + 9 * [1.0]), False),  # it was no multiple at first
+])  # fmt: skip
+def test_how_far_single_ratios_may_be_off(ratios, fires):
+    assert bool(found(RULE, matched(ratios))) is fires
+
+
+@pytest.mark.parametrize(("points", "off", "fall", "expected"), [
+    (5, 0.045, 0.33, Severity.MEDIUM),
+    (4, 0.045, 0.33, Severity.INFO),
+    (5, 0.055, 0.33, Severity.INFO),
+    (5, 0.045, 0.27, Severity.INFO),
+])  # fmt: skip
+def test_a_warning_without_arguments_needs_evaluations_that_agree_while_the_loss_falls(points, off, fall, expected):
+    ratios = 4 * np.array([1.0] * (points - 1) + [1 + off])
+    (evidence,) = found(RULE, matched(ratios, fall))
+    assert severity(RULE, evidence) is expected
