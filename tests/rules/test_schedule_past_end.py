@@ -54,3 +54,40 @@ def test_a_divergence_is_the_finding_and_the_schedule_its_reason():
 
 def test_skipped():
     assert "20" in skipped(RULE, case(train(decay(40)), lr=rate(stepped_past(n=19))))
+
+
+def there_and_back(up, first=1.0, low=0.0):
+    """From that share of the peak down to a lowest one in twenty points, and up again by these."""
+    return rate(1e-2 * np.concatenate([np.linspace(first, low, 20), up]))
+
+
+UP = np.linspace(0.2, 1.0, 9)
+
+
+@pytest.mark.parametrize(("lr", "fires"), [
+    (there_and_back(UP, first=0.45), False),
+    (there_and_back(UP, first=0.55), True),
+    (there_and_back(0.45 * UP), False),
+    (there_and_back(0.55 * UP), True),
+    (there_and_back(UP, low=0.12), False),
+    (there_and_back(UP, low=0.09), True),
+    (there_and_back(np.linspace(0.25, 1.0, 4)), False),  # few points on the way up
+    (there_and_back(np.linspace(0.2, 1.0, 5)), True),
+    (there_and_back([0.1, 0.15, 0.2, 0.25, 0.57, 0.6]), False),  # a restart
+    (there_and_back([0.1, 0.15, 0.2, 0.25, 0.53, 0.6]), True),
+])  # fmt: skip
+def test_either_side_of_each_limit_of_the_schedule(lr, fires):
+    assert bool(found(RULE, case(train(decay(40)), lr=lr))) is fires
+
+
+@pytest.mark.parametrize(("rise", "jitter", "expected"), [
+    (0.045, 0.0, Severity.INFO),
+    (0.055, 0.0, Severity.MEDIUM),
+    (0.100, 0.011, Severity.INFO),
+    (0.100, 0.007, Severity.MEDIUM),
+])  # fmt: skip
+def test_harm_is_a_rise_beyond_the_noise_of_the_evaluations(rise, jitter, expected):
+    level = 0.4 * (1 + jitter * (-1.0) ** np.arange(20))
+    level[-4:] *= 1 + rise
+    (evidence,) = found(RULE, case(train(decay(200)), evals(level), lr=rate(stepped_past())))
+    assert severity(RULE, evidence) is expected
