@@ -79,3 +79,35 @@ def test_a_jump_off_a_constant_rate_is_a_fault_when_what_was_learned_is_lost(aft
 def test_a_short_constant_start_is_a_warm_up():
     rates = np.concatenate([np.full(4, 1e-4), np.full(96, 1e-3)])
     assert not found(RULE, case(train(decay(100)), lr=rate(rates)))
+
+
+def leap(before, to, n=60):
+    """From 1 down to a rate, and at once up to another one."""
+    return 1e-3 * np.concatenate([np.linspace(1.0, before, n), np.full(n, to)])
+
+
+@pytest.mark.parametrize(("rates", "fires"), [
+    (leap(0.1, 0.1 + 0.9 * 0.09), False),  # of the range
+    (leap(0.1, 0.1 + 0.9 * 0.11), True),
+    (leap(0.6, 0.6 * 1.23), False),  # of the rate before
+    (leap(0.6, 0.6 * 1.27), True),
+    (np.repeat([1e-4, 1e-3], [4, 26]), False),  # a warm-up of four points
+    (np.repeat([1e-4, 1e-3], [5, 25]), True),
+    (np.concatenate([leap(0.1, 0.5), leap(0.1, 0.5)]), False),  # it comes again
+])  # fmt: skip
+def test_either_side_of_what_is_a_jump(rates, fires):
+    assert bool(found(RULE, case(train(decay(len(rates))), lr=rate(rates)))) is fires
+
+
+@pytest.mark.parametrize(("rise", "jitter", "expected"), [
+    (0.09, 0.005, Severity.INFO),
+    (0.11, 0.005, Severity.MEDIUM),
+    (0.30, 0.060, Severity.INFO),
+    (0.30, 0.048, Severity.MEDIUM),
+])  # fmt: skip
+def test_harm_is_a_rise_beyond_the_noise_of_the_loss(rise, jitter, expected):
+    """The loss rises for fifteen points and never gets quite back."""
+    loss = np.repeat([4.0, 3.0, 2.0, 2.0 * (1 + rise), 2.03], [10, 10, 30, 15, 35])
+    loss *= 1 + jitter * (-1.0) ** np.arange(100)
+    (evidence,) = found(RULE, case(train(loss), lr=rate(np.repeat([1e-3, 1e-2], 50))))
+    assert severity(RULE, evidence) is expected
