@@ -84,3 +84,27 @@ def test_a_rate_lowered_because_the_loss_had_settled_is_information():
     level = 0.6 * (1 + 0.01 * np.random.default_rng(8).standard_normal(N - 20))
     (evidence,) = found(RULE, case(train(np.concatenate([decay(20, 3.0, 0.6), level])), lr=rate(cut)))
     assert severity(RULE, evidence) is Severity.HIGH, "nine tenths of the run"
+
+
+@pytest.mark.parametrize(("low", "fires"), [(0.9e-6, True), (1.1e-6, False)])
+def test_a_thousandth_of_the_peak_is_next_to_nothing(low, fires):
+    assert bool(found(RULE, case(stalls(60), lr=rate(np.repeat([1e-3, low], [60, N - 60]))))) is fires
+
+
+@pytest.mark.parametrize(("at", "fires"), [(164, False), (156, True)])
+def test_a_fifth_of_the_run_is_worth_a_word(at, fires):
+    assert bool(found(RULE, case(stalls(at), lr=rate(np.repeat([1e-3, 0.0], [at, N - at]))))) is fires
+
+
+@pytest.mark.parametrize(("at_the_cut", "end", "expected"), [
+    (0.900, 0.884, Severity.HIGH),  # it falls by little …
+    (0.900, 0.876, Severity.INFO),
+    (0.638, 0.600, Severity.HIGH),  # … or by a small part of what it gained
+    (0.652, 0.600, Severity.INFO),
+    (0.540, 0.540, Severity.HIGH),
+    (0.460, 0.460, Severity.INFO),  # it had learned what it could
+])  # fmt: skip
+def test_a_loss_that_stands_still_at_the_floor(at_the_cut, end, expected):
+    loss = np.concatenate([np.linspace(1.0, at_the_cut, 60), np.linspace(at_the_cut, end, N - 60)])
+    (evidence,) = found(RULE, case(train(loss), lr=rate(np.repeat([1e-3, 0.0], [60, N - 60]))))
+    assert severity(RULE, evidence) is expected
