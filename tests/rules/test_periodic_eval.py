@@ -54,3 +54,30 @@ def test_autocorrelation_against_its_definition():
 
 def test_skipped_with_few_points():
     assert "fewer than" in skipped(RULE, case(train(decay(29)), evals(decay(15))))
+
+
+def rhythm(points, period, swing=0.1):
+    """One point of each period is higher than the others by so much."""
+    return 1 + swing * (np.arange(points) % period == 0)
+
+
+def test_sixteen_evaluations_or_thirty_train_points_are_enough():
+    assert found(RULE, case(None, evals(rhythm(16, 3))))
+    assert found(RULE, case(train(rhythm(30, 3))))
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    (rhythm(60, 3, swing=0.018), False),
+    (rhythm(60, 3, swing=0.022), True),
+    (np.tile(np.random.default_rng(3).uniform(1.0, 1.2, 20), 4)[:76], False),  # 3.8 times the same
+    (np.tile(np.random.default_rng(3).uniform(1.0, 1.2, 20), 5)[:84], True),
+    (np.tile(np.random.default_rng(3).uniform(1.0, 1.2, 450), 5), True),  # a long epoch in an order that never changes
+])  # fmt: skip
+def test_either_side_of_what_is_a_rhythm(values, fires):
+    assert bool(found(RULE, case(None, evals(values)))) is fires
+
+
+@pytest.mark.parametrize(("noise", "fires"), [(0.05, False), (0.04, True)])
+def test_the_rhythm_must_be_most_of_what_moves(noise, fires):
+    values = rhythm(400, 5) + noise * np.random.default_rng(4).standard_normal(400)
+    assert bool(found(RULE, case(None, evals(values)))) is fires
