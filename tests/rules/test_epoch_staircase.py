@@ -45,3 +45,28 @@ def test_skipped_without_epochs_or_with_one():
     assert "where epochs end" in skipped(RULE, case(series("loss", every(60), decay(60))))
     assert "fewer than two epochs" in skipped(RULE, stairs(0.1, epochs=1))
     assert "fewer than two epochs" in skipped(RULE, stairs(0.1, epochs=6, per_epoch=4))
+
+
+def level_stairs(drops, per_epoch=20, jitter=0.0):
+    """A level loss that drops by these shares at the ends of its epochs."""
+    level = 2.0 * np.repeat(np.cumprod([1.0, *(1 - np.array(drops))]), per_epoch)
+    n = len(level)
+    loss = level * (1 + jitter * (-1.0) ** np.arange(n))
+    return case(series("loss", every(n), loss), epoch=series("epoch", every(n), np.arange(1, n + 1) / per_epoch))
+
+
+@pytest.mark.parametrize(("run", "fires"), [
+    (level_stairs([0.027] * 3), False),
+    (level_stairs([0.033] * 3), True),
+    (level_stairs([0.10] * 3, jitter=0.020), False),  # within the noise
+    (level_stairs([0.10] * 3, jitter=0.014), True),
+    (level_stairs([0.10, 0.0, 0.10, 0.0, 0.0]), False),  # at fewer than half of the ends
+    (level_stairs([0.10, 0.0, 0.10, 0.0, 0.10]), True),
+    (level_stairs([0.10] * 3, per_epoch=10), True),
+])  # fmt: skip
+def test_either_side_of_each_limit(run, fires):
+    assert bool(found(RULE, run)) is fires
+
+
+def test_fewer_than_five_points_on_either_side_tell_no_step():
+    assert "5 points" in skipped(RULE, level_stairs([0.10] * 3, per_epoch=9))
