@@ -53,3 +53,27 @@ def test_a_long_log_of_nothing_but_warm_up(points, bent, planned, expected):
     arguments = {"max_steps": planned} if planned else {}
     (evidence,) = found(RULE, case(train(loss), lr=rate(np.linspace(1e-7, 4e-5, points)), arguments=arguments))
     assert severity(RULE, evidence) is expected and evidence.variant == "never"
+
+
+@pytest.mark.parametrize(("start", "fires"), [(0.45, True), (0.55, False)])
+def test_a_rate_that_starts_at_half_of_the_peak_has_no_warm_up(start, fires):
+    rates = np.concatenate([np.linspace(start, 1.0, 30), np.linspace(1.0, 0.0, 70)])
+    assert bool(found(RULE, case(train(decay(100)), lr=rate(1e-3 * rates)))) is fires
+
+
+@pytest.mark.parametrize(("points", "expected"), [(19, Severity.INFO), (20, Severity.MEDIUM)])
+def test_a_fault_takes_twenty_logged_rates(points, expected):
+    plan = {"max_steps": 10 * points}
+    (evidence,) = found(RULE, case(train(decay(40)), lr=rate(np.linspace(1e-6, 1e-3, points)), arguments=plan))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("points", "quicker", "expected"), [
+    (110, 1.7, Severity.MEDIUM),
+    (110, 1.3, Severity.INFO),
+    (90, 1.7, Severity.INFO),
+])  # fmt: skip
+def test_a_loss_that_falls_faster_in_the_last_third_than_in_the_first(points, quicker, expected):
+    loss = 2.9 - 0.2 * np.interp(np.linspace(0, 3, points), [0, 1, 2, 3], [0, 1, 2, 2 + quicker])
+    (evidence,) = found(RULE, case(train(loss), lr=rate(np.linspace(1e-7, 4e-5, points))))
+    assert severity(RULE, evidence) is expected
