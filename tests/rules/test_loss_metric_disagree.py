@@ -48,3 +48,26 @@ def test_a_falling_eval_loss_passes():
 def test_skipped_without_a_metric_or_its_direction():
     assert "metric" in skipped(RULE, case(train(decay(20)), evals(U_SHAPE)))
     assert "direction" in skipped(RULE, with_metric(np.linspace(0.6, 0.9, N), up=None))
+
+
+def up_again(rise, jitter=0.0):
+    """Down to 0.5, and up by that share of it; the second half jitters."""
+    losses = np.concatenate([np.linspace(1.0, 0.55, 5), np.full(3, 0.5), np.full(N - 8, 0.5 * (1 + rise))])
+    losses[N // 2 :] += jitter * (-1.0) ** np.arange(N // 2)
+    return losses
+
+
+@pytest.mark.parametrize(("losses", "fires"), [
+    (up_again(0.018), False),
+    (up_again(0.022), True),
+    (up_again(0.20, jitter=0.021), False),  # within the noise
+    (up_again(0.20, jitter=0.017), True),
+])  # fmt: skip
+def test_either_side_of_the_rise_of_the_loss(losses, fires):
+    assert bool(found(RULE, with_metric(np.linspace(0.6, 0.9, N), losses=losses))) is fires
+
+
+@pytest.mark.parametrize(("jitter", "fires"), [(0.016, False), (0.012, True)])
+def test_the_metric_must_gain_more_than_its_noise(jitter, fires):
+    metric = np.linspace(0.7, 0.8, N) + jitter * (-1.0) ** np.arange(N)
+    assert bool(found(RULE, with_metric(metric))) is fires
