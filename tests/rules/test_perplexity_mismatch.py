@@ -43,3 +43,23 @@ def test_going_the_other_way_is_a_warning():
 def test_skipped_where_no_step_has_both():
     other = series("eval/perplexity", [1, 2, 3], [3.0, 2.0, 1.5])
     assert "fewer than two" in skipped(RULE, case(None, evals(LOSSES), roles={Role.EVAL_PERPLEXITY: other}))
+
+
+WIDE = np.linspace(4.0, 1.0, 8)
+
+
+@pytest.mark.parametrize(("logs", "variant"), [
+    (WIDE + np.log(1.23), "batches"),
+    (WIDE + np.log(1.27), ""),
+    (1.5 * WIDE * (1 + 0.018 * (-1.0) ** np.arange(8)), "unit"),
+    (1.5 * WIDE * (1 + 0.022 * (-1.0) ** np.arange(8)), ""),
+])  # fmt: skip
+def test_how_far_an_explanation_goes(logs, variant):
+    (evidence,) = found(RULE, shown(np.exp(logs), WIDE))
+    assert evidence.variant == variant
+
+
+@pytest.mark.parametrize(("points", "expected"), [(3, Severity.INFO), (4, Severity.MEDIUM)])
+def test_three_common_steps_prove_no_opposite_way(points, expected):
+    (evidence,) = found(RULE, shown(np.linspace(5, 60, points), np.linspace(2.5, 1.0, points)))
+    assert severity(RULE, evidence) is expected
