@@ -50,3 +50,24 @@ def test_of_a_run_that_goes_on_it_says_nothing(age, told):
         assert found(RULE, run)
     else:
         assert "going on" in skipped(RULE, run)
+
+
+@pytest.mark.parametrize(("losses", "fires"), [
+    (np.linspace(3.0, 2.87, 20), False),  # 0.9 % in the last fifth
+    (np.linspace(3.0, 2.84, 20), True),
+    (np.interp(np.arange(20), [0, 14, 19], [3.0, 2.0, 2.0]), False),  # it stood still for longer than a fifth
+    (np.interp(np.arange(20), [0, 17, 19], [3.0, 2.0, 2.0]), True),
+])  # fmt: skip
+def test_either_side_of_the_fall(losses, fires):
+    assert bool(found(RULE, case(None, evals(losses)))) is fires
+
+
+@pytest.mark.parametrize(("jitter", "fires"), [(0.085, False), (0.062, True)])
+def test_the_fall_must_stand_out_from_the_noise(jitter, fires):
+    losses = np.linspace(3.0, 2.0, 21) + jitter * (-1.0) ** np.arange(21)
+    assert bool(found(RULE, case(None, evals(losses)))) is fires
+
+
+def test_five_evaluations_or_fifty_train_points_are_enough():
+    assert found(RULE, case(None, evals(np.linspace(3.0, 2.0, 5))))
+    assert found(RULE, case(train(np.linspace(3.0, 2.0, 50))))
