@@ -40,3 +40,27 @@ def test_eval_below_train_is_not_a_growing_gap():
 
 def test_skipped_with_three_evaluations():
     assert "eval loss" in skipped(RULE, case(train(decay(30)), evals([3.0, 2.0, 1.0])))
+
+
+def gaps(values):
+    """These gaps below an eval loss that falls to 1."""
+    e = np.linspace(2.0, 1.0, len(values))
+    return case(train(e - values, 100), evals(e))
+
+
+@pytest.mark.parametrize(("points", "growth", "fires"), [
+    (8, 0.045, False),
+    (8, 0.055, True),
+    (7, 0.090, False),  # few evaluations: twice as much is asked for
+    (7, 0.110, True),
+])  # fmt: skip
+def test_either_side_of_the_growth(points, growth, fires):
+    assert bool(found(RULE, gaps(0.05 + np.linspace(0, growth, points)))) is fires
+
+
+@pytest.mark.parametrize(("order", "fires"), [
+    ([0, 1, 3, 2, 6, 5, 4, 7], True),  # p = 0.009
+    ([0, 1, 2, 6, 4, 5, 3, 7], False),  # p = 0.018
+])  # fmt: skip
+def test_a_trend_is_beyond_chance_in_a_hundred(order, fires):
+    assert bool(found(RULE, gaps(0.05 + 0.05 * np.array(order)))) is fires
