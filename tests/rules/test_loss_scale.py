@@ -49,3 +49,21 @@ def test_recovery_is_information():
 
 def test_skipped_without_a_scale():
     assert "loss scale" in skipped(RULE, case(train(decay(20))))
+
+
+@pytest.mark.parametrize(("each", "fires"), [(4, True), (6, False)])
+def test_five_halvings_within_twenty_points(each, fires):
+    """The scale is halved at every so many points: the fifth halving comes 17 or 25 points after the first."""
+    exponents = [16] * 10 + [16 - i for i in range(1, 6) for _ in range(each)] + [16] * 30
+    assert bool(found(RULE, scaled(exponents))) is fires
+
+
+@pytest.mark.parametrize(("lowest", "fires"), [(1, False), (0, True)])
+def test_a_scale_of_two_still_helps(lowest, fires):
+    exponents = [8 - i // 30 for i in range(30 * (9 - lowest))]
+    assert bool(found(RULE, scaled([8] * 5 + exponents))) is fires
+
+
+@pytest.mark.parametrize(("calm", "fires"), [(2, False), (3, True)])
+def test_the_first_search_is_over_after_three_points_without_a_fall(calm, fires):
+    assert bool(found(RULE, scaled([24, 23, 22] + [22] * calm + [21, 20, 19, 18, 17] + [17] * 20))) is fires
