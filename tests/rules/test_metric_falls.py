@@ -63,3 +63,20 @@ def test_an_error_rate_is_better_when_smaller():
     run = case(train(decay(240)))
     run = dataclasses.replace(run, roles=Roles(run.roles.choices, metrics=(choice,)))
     assert found(RULE, run)[0].tags == ("val/wer",)
+
+
+def test_eight_evaluations_are_enough():
+    assert found(RULE, classifier([0.5, 0.6, 0.7, 0.8, 0.8, 0.5, 0.5, 0.5], losses=train(decay(80))))
+
+
+@pytest.mark.parametrize(("off", "fires"), [(0.055, False), (0.045, True)])
+def test_the_fall_must_stand_out_from_the_noise(off, fires):
+    """One evaluation in three is off, which a median of three does not see."""
+    values = np.repeat([0.5, 0.85, 0.73], 9) + off * np.resize([0.0, 0.0, 1.0], 27)
+    assert bool(found(RULE, classifier(values, losses=train(decay(270))))) is fires
+
+
+@pytest.mark.parametrize(("end", "fires"), [([0.7, 0.86, 0.6], False), ([0.86, 0.7, 0.6, 0.6], True)])
+def test_two_evaluations_after_the_best_are_too_few(end, fires):
+    rising = [*np.linspace(0.5, 0.82, 12), 0.83, 0.84]
+    assert bool(found(RULE, classifier([*rising, *end], losses=train(decay(150))))) is fires
