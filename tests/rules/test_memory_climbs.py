@@ -45,3 +45,15 @@ def test_passes_on_noise(seed):
 def test_skipped_without_memory_or_with_too_little():
     assert outcome(RULE, case(*table(C1))) == "skipped"
     assert outcome(RULE, run(np.ones(19))) == "skipped"
+
+
+@pytest.mark.parametrize(("swing", "said"), [(0.9, "fired"), (1.2, "passed")])
+def test_a_leak_climbs_nearly_throughout(swing, said):
+    """Kendall's tau is 0.64 and 0.57."""
+    assert outcome(RULE, run(climb(0.3) + swing * (-1.0) ** np.arange(100))) == said
+
+
+@pytest.mark.parametrize(("until", "said"), [(0.70, "passed"), (0.76, "fired")])
+def test_a_climb_that_is_long_over_is_no_leak(until, said):
+    """p is 0.016 and 0.008."""
+    assert outcome(RULE, run(10 + 5 * np.interp(np.linspace(0, 1, 100), [0.2, until], [0, 1]))) == said
