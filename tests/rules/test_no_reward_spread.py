@@ -78,3 +78,17 @@ def test_skipped():
     assert "10" in skipped(RULE, policy(5, points=9))
     delayed = np.tile([1.0, 0.0], 10)  # TD3 updates its policy every other step
     assert "answers" in skipped(RULE, case(grad=norms(delayed), profile="rl"))
+
+
+@pytest.mark.parametrize(("slope", "expected"), [(0.0036, Severity.MEDIUM), (0.0042, Severity.INFO)])
+def test_a_reward_that_rises_beyond_chance_in_twenty(slope, expected):
+    rewards = slope * np.arange(20) + 0.05 * np.random.default_rng(2).standard_normal(20)
+    (evidence,) = found(RULE, policy(12, rewards=rewards))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("end", "expected"), [(0.45, Severity.MEDIUM), (0.55, Severity.INFO)])
+def test_a_reward_that_ends_by_half_of_its_range_above_its_start_has_risen(end, expected):
+    rewards = np.concatenate([np.zeros(4), np.linspace(1.0, end, 12), np.full(4, end)])
+    (evidence,) = found(RULE, policy(12, rewards=rewards))
+    assert severity(RULE, evidence) is expected
