@@ -37,3 +37,20 @@ def test_the_warm_up_counts_as_early():
 def test_passes_and_needs_thirty_points():
     assert not found(RULE, case(train(decay(100))))
     assert "not enough data" in skipped(RULE, case(train(decay(29))))
+
+
+def lifted(at, by):
+    """400 points of a loss that falls, but for 60 points higher by that share than 2, which it had reached."""
+    values = np.concatenate([np.linspace(2.01, 2.0, at), np.full(60, 2.0 * (1 + by)), np.linspace(2.0, 1.0, 340 - at)])
+    return case(train(values))
+
+
+@pytest.mark.parametrize(("at", "by", "fires"), [
+    (20, 0.23, False),
+    (20, 0.27, True),
+    (46, 1.0, True),
+    (54, 1.0, False),
+])  # fmt: skip
+def test_either_side_of_the_climb_and_of_the_first_tenth(at, by, fires):
+    """The level, a median of 21 points, is lowest some ten points before the loss is lifted."""
+    assert bool(found(RULE, lifted(at, by))) is fires
