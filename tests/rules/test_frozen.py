@@ -67,3 +67,15 @@ def test_a_constant_round_number_is_believed_after_many_points(points, fires):
 
 def test_zeros_throughout_are_some_other_term():
     assert not found(RULE, case(train(np.zeros(60))))
+
+
+@pytest.mark.parametrize(("spread", "fires"), [(0.9e-4, True), (1.1e-4, False)])
+def test_values_that_go_to_and_fro(spread, fires):
+    values = stuck() * (1 + 0.5 * spread * (-1.0) ** np.arange(14))
+    assert bool(found(RULE, case(train(decay(140)), evals(values)))) is fires
+
+
+@pytest.mark.parametrize(("interval", "fires"), [(2, False), (3, True)])
+def test_twenty_steps_prove_something(interval, fires):
+    """Nine evaluations, 16 or 24 steps from the first to the last."""
+    assert bool(found(RULE, case(None, evals(stuck(n=9), interval)))) is fires
