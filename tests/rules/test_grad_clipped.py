@@ -33,3 +33,9 @@ def test_unknown_or_switched_off_clipping_says_nothing():
     assert not found(RULE, case(train(decay(100)), grad=norms(values)))
     assert not found(RULE, case(train(decay(100)), grad=norms(values), arguments={"max_grad_norm": 0}))
     assert "not enough" in skipped(RULE, case(train(decay(100)), grad=norms(values[:49])))
+
+
+@pytest.mark.parametrize(("at", "fires"), [(0.994, False), (0.996, True)])
+def test_how_near_to_one_value_is_at_it(at, fires):
+    values = np.repeat([0.5, at, 1.0], [40, 59, 1])
+    assert bool(found(RULE, case(train(decay(100)), grad=norms(values)))) is fires
