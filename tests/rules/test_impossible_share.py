@@ -53,3 +53,13 @@ def test_a_loss_below_zero_is_a_second_witness(tag):
 
 def test_what_is_not_finite_is_no_value_above_one():
     assert not found(RULE, scored([0.5, 0.5, 0.5, np.inf, np.inf, np.inf]))
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    ([0.27, 0.27, 0.27, 1.5, 1.5, 1.5], False),  # small figures may be per cent
+    ([0.33, 0.33, 0.33, 1.5, 1.5, 1.5], True),
+    ([0.5, 0.5, 0.5, 1.5, 1.5, 3.3], False),
+    ([0.5, 0.5, 0.5, 1.5, 1.5, 2.7], True),
+])  # fmt: skip
+def test_either_side_of_what_may_be_per_cent(values, fires):
+    assert bool(found(RULE, scored(values))) is fires
