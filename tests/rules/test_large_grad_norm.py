@@ -48,3 +48,10 @@ def test_only_information_outside_the_guide_and_nothing_outside_language():
     assert severity(RULE, evidence) is Severity.INFO
     assert "profile" in skipped(RULE, levels(50.0, profile="vision"))
     assert "grad norm" in skipped(RULE, case(train(decay(20))))
+
+
+@pytest.mark.parametrize(("rise", "expected"), [(0.018, Severity.MEDIUM), (0.022, Severity.HIGH)])
+def test_a_loss_that_ends_two_per_cent_above_its_start_suffers(rise, expected):
+    loss = train(np.repeat([2.0, 2.0 * (1 + rise)], 20))
+    (evidence,) = found(RULE, case(loss, grad=norms(np.full(40, 50.0))))
+    assert severity(RULE, evidence) is expected
