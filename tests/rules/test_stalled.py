@@ -62,3 +62,11 @@ def test_passes_when_finished_or_when_an_error_explains_it():
 def test_skipped_without_a_plan_or_a_clock():
     assert outcome(RULE, run(planned=None)) == "skipped"
     assert outcome(RULE, run(age=None)) == "skipped"
+
+
+@pytest.mark.parametrize(("age", "said"), [(1_750, "passed"), (1_850, "fired")])
+def test_half_an_hour_is_the_least_silence_that_counts(age, said):
+    """A point every ten seconds."""
+    steps = np.arange(1, 400)
+    quick = case(timed("train/loss", steps, LAST - 10.0 * steps[::-1]), arguments={"max_steps": 1000}, now=LAST + age)
+    assert outcome(RULE, quick) == said
