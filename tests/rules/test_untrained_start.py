@@ -43,3 +43,9 @@ def test_small_vocabularies_and_other_profiles_are_left_alone():
     assert "pretrained" in skipped(RULE, case(train(decay(20, 4.2)), model_config={"vocab_size": 65}))
     assert "vocabulary" in skipped(RULE, case(train(decay(20))))
     assert "profile" in skipped(RULE, case(train(decay(20)), profile="vision", model_config=QWEN))
+
+
+def test_a_thousand_words_are_no_characters():
+    start = train(decay(20, math.log(1000), 4.0, noise=0.0))
+    assert "pretrained" in skipped(RULE, case(start, model_config={"vocab_size": 950}))
+    assert found(RULE, case(start, model_config={"vocab_size": 1050}))
