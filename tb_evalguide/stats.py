@@ -157,9 +157,6 @@ class Trend:
     tau: float
 
 
-ROUNDING = 1e-9  # of a series' range: differences below it are those of the arithmetic
-
-
 def mann_kendall(values: Floats) -> Trend:
     """Trend test corrected for ties and for AR(1) correlation (Mann 1945, Kendall 1975, Yue & Wang 2004).
 
@@ -177,9 +174,9 @@ def mann_kendall(values: Floats) -> Trend:
     counts = tie_counts(values)
     variance = (n * (n - 1) * (2 * n + 5) - float((counts * (counts - 1) * (2 * counts + 5)).sum())) / 18
     x = np.arange(n, dtype=np.float64)
-    rest = values - theil_sen(x, values) * x
-    # what rounding leaves of an exactly straight line is no series whose correlation says anything
-    r = lag1(rest) if np.ptp(rest) > ROUNDING * np.ptp(values) else 0.0
+    # a walk whose steps are as often up as down takes n − 1 in one direction with a chance of 2^(1 − n), however it is
+    # correlated: a series that only falls needs no correction, and what detrending leaves of it is its bend
+    r = lag1(values - theil_sen(x, values) * x) if abs(s) < n * (n - 1) / 2 else 0.0
     if r > 0:
         k = np.arange(1, n)
         variance *= 1 + 2 * float(((1 - k / n) * r**k).sum())
@@ -188,6 +185,13 @@ def mann_kendall(values: Floats) -> Trend:
     z = (s - math.copysign(1, s)) / math.sqrt(variance) if s else 0.0
     p_up = 0.5 * math.erfc(z / math.sqrt(2))
     return Trend(z, p_up, 1 - p_up, s / (n * (n - 1) / 2))
+
+
+def sigmas(difference: float, noise: float) -> float:
+    """The difference in units of the noise; beside no noise at all (a smoothed log) any difference is beyond it."""
+    if noise > 0:
+        return difference / noise
+    return math.copysign(math.inf, difference) if difference else 0.0
 
 
 def critical_rise(n: int) -> float:

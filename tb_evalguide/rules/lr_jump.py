@@ -110,7 +110,7 @@ def loss_rise(case: Case, step: int) -> tuple[float, float]:
         return 0.0, 0.0
     low, high = float(stats.median(before)), float(stats.median(after))
     sigma = 1.2533 * case.train_noise * float(np.sqrt(1 / len(before) + 1 / len(after)))
-    return (high - low) / abs(low) if low else 0.0, (high - low) / sigma if sigma > 0 else 0.0
+    return (high - low) / abs(low) if low else 0.0, stats.sigmas(high - low, sigma)
 
 
 RULE = Rule(

@@ -2,9 +2,9 @@
 
 ## What it checks
 Adam moves every weight by about the learning rate at each step, whatever its gradient, and weights are some hundredths
-large: at 0.1 and more a step overwrites them. It fires where the log names an optimizer of the Adam family, the rate
-stood at 0.1 or more over half of the schedule, and the loss stood level after the first fifth of the run; at 0.5 it
-fires whatever the loss did then. Of any other optimizer it asks for a rate of 0.3 and for a first loss fifty times as
+large: at 0.05 and more a step overwrites them. It fires where the log names an optimizer of the Adam family, the rate
+stood at 0.05 or more over half of the schedule, and the loss stood level after the first fifth of the run; at 0.5 it
+fires whatever the loss did then. Of any other optimizer it asks for a rate of 0.2 and for a first loss fifty times as
 high as the level on which the loss then stood: the first steps threw the model far
 away, and it hardly learned from there.
 
@@ -17,7 +17,7 @@ Start again with a hundredth of the learning rate (Adam: 1e-3 for small models f
 fine-tuning), with a warm-up. Nothing of this run is worth keeping.
 
 ## When it is wrong
-Prompt tuning and other trainings of a few inputs use Adam with 0.1 … 0.3; they improve throughout, and then the rule
+Prompt tuning and other trainings of a few inputs use Adam with 0.05 … 0.3; they improve throughout, and then the rule
 stays silent below 0.5. A logged learning rate that is only a schedule's factor (1.0 at its peak) is no rate.
 """
 
@@ -34,9 +34,9 @@ from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
 
 @dataclass(frozen=True)
 class Limits:
-    adam: float = 0.1  # a step of Adam is about the rate (Kingma & Ba 2015, 2.1); weights begin at some hundredths
+    adam: float = 0.05  # a step of Adam is about the rate (Kingma & Ba 2015, 2.1); weights begin at some hundredths
     adam_any: float = 0.5  # … beyond which the loss need not stand level: prompt tuning goes to 0.3; own choice
-    rate: float = 0.3  # of any optimizer, with a loss that was thrown up; a common rate of SGD is 0.1
+    rate: float = 0.2  # of any optimizer, with a loss that was thrown up; a common rate of SGD is 0.1
     thrown: float = 50.0  # first loss over the level after the first fifth: no initialisation does that; own choice
     level: float = 0.1  # share of the loss by which it may fall after the first fifth and stand level; own choice
     thrown_level: float = 0.5  # … after it was thrown up by a whole `thrown`; own choice

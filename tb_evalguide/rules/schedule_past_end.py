@@ -80,7 +80,7 @@ def since_lowest_rate(case: Case, step: int) -> tuple[float, float]:
     if not len(about) or about.min() <= 0:
         return 0.0, 0.0
     low, high = float(stats.median(about)), curve.tail(0.1, 2)
-    return high / low - 1, (high - low) / noise if noise > 0 else 0.0
+    return high / low - 1, stats.sigmas(high - low, noise)
 
 
 RULE = Rule(

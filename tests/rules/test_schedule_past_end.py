@@ -41,8 +41,7 @@ def test_a_schedule_stepped_past_its_last_step(periods, rise, variant, expected)
 def test_other_schedules_were_not_stepped_past_their_end(values):
     level = decay(20, 1.0, 0.4, noise=0.0)
     level[-3:] *= 1.2
-    it = found(RULE, case(train(decay(200)), evals(level), lr=rate(values)))
-    assert not any(e.variant.startswith("unharmed") for e in it)
+    assert not found(RULE, case(train(decay(200)), evals(level), lr=rate(values)))
 
 
 def test_a_divergence_is_the_finding_and_the_schedule_its_reason():
