@@ -49,6 +49,13 @@ def test_limit_of_recovery(share, milder):
     assert (evidence.variant == "recovered") is milder
 
 
+@pytest.mark.parametrize(("finite", "milder"), [(9, False), (11, True)])
+def test_a_loss_has_recovered_where_more_than_half_of_the_points_since_are_finite(finite, milder):
+    values = np.concatenate([decay(40), np.full(20 - finite, math.nan), decay(finite, 1.0, 0.9)])
+    (evidence,) = found(RULE, case(train(values)))
+    assert (evidence.variant == "recovered") is milder
+
+
 def test_passes_and_skips():
     assert not found(RULE, case(train(decay(50)), evals(decay(5))))
     assert "no loss" in skipped(RULE, case())
