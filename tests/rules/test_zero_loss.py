@@ -37,6 +37,16 @@ def test_odd_zeros_between_good_points_are_no_fault():
     assert not found(RULE, case(train(values)))
 
 
+@pytest.mark.parametrize(("good", "fires"), [(5, False), (3, True)])
+def test_zeros_must_hold_for_four_fifths_of_the_points_since(good, fires):
+    assert bool(found(RULE, case(train([*dead(60, 20 - good), *np.ones(good)])))) is fires
+
+
+@pytest.mark.parametrize(("level", "fires"), [(0.0009, False), (0.0011, True)])
+def test_a_loss_below_a_thousandth_may_have_been_rounded_to_zero(level, fires):
+    assert bool(found(RULE, case(train([level] * 40 + [0.0] * 20)))) is fires
+
+
 def test_a_series_that_is_zero_throughout_is_broken_or_some_other_term():
     (evidence,) = found(RULE, case(train(np.zeros(50))))
     assert (label(RULE, evidence), evidence.variant) == ("data_integrity", "all")
@@ -58,6 +68,19 @@ def test_norms_that_stay_nan_over_a_standing_loss():
     assert severity(RULE, evidence) is Severity.CRITICAL and evidence.variant == "norm"
     (evidence,) = found(RULE, case(train(decay(60, rate=1.0)), grad=norms(g)))
     assert severity(RULE, evidence) is Severity.INFO, "a loss that goes on falling is being trained"
+
+
+@pytest.mark.parametrize(("bad", "fires"), [(4, False), (5, True)])
+def test_five_norms_that_are_not_finite_are_no_loss_scaler(bad, fires):
+    g = np.where(np.arange(60) < 60 - bad, 1.0, np.nan)
+    assert bool(found(RULE, case(train(np.full(60, 2.0)), grad=norms(g)))) is fires
+
+
+@pytest.mark.parametrize(("end", "variant"), [(1.92, "norm"), (1.88, "norm_only")])
+def test_a_loss_that_falls_by_five_per_cent_beside_such_norms_is_being_trained(end, variant):
+    loss = np.repeat([2.0, 2.0, (2.0 + end) / 2, end], 20)
+    (evidence,) = found(RULE, case(train(loss), grad=norms(np.where(np.arange(80) < 20, 1.0, np.nan))))
+    assert evidence.variant == variant
 
 
 def test_infinite_norms_in_the_first_steps_of_fp16_are_normal():
