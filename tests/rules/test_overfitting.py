@@ -6,7 +6,26 @@ import numpy as np
 import pytest
 
 from tb_evalguide.model import Severity
-from tb_evalguide.rules.overfitting import RULE, Climb, memorises, recovers, shifted, worse_than_first
+from tb_evalguide.rules.overfitting import (
+    RULE,
+    Climb,
+    apart_throughout,
+    climb,
+    drifts,
+    gains_nothing,
+    gap_grows,
+    handful_rises,
+    lasts,
+    memorises,
+    proven,
+    recovers,
+    shifted,
+    then_and_now,
+    train_rises,
+    turns,
+    worse_than_first,
+)
+from tb_evalguide.stats import critical_rise
 
 from ..support.checks import decay, evals, every, found, severity, skipped, train
 from ..support.phases import case, series
@@ -375,3 +394,264 @@ def test_a_few_per_cent_are_nothing_where_eval_loss_lies_in_another_world(train_
     level = np.linspace(15_000.0, 15_000.0 * (1 - gain), 20)
     run = case(train(decay(200, 4000.0, train_end, noise=0.0)), evals(level), profile="generic")
     assert any(e.variant == "no_gain" for e in found(RULE, run)) is fires
+
+
+# --- just either side of each limit -----------------------------------------------------------------------------------
+
+
+def beside(values, then, now, best, start=2.0, zigzag=0.0, **more):
+    """Evaluations beside a train loss of `start` at first, `then` at evaluation `best`, `now` at the last one.
+
+    Two train points an evaluation, the first of each pair off by `zigzag`.
+    """
+    n = len(values)
+    falls = np.interp(np.arange(1, 2 * n + 1), [0, 2 * best + 2, 2 * n], [start, then, now])
+    return case(train(falls + zigzag * np.tile([1, 0], n), 50), evals(values), profile="generic", **more)
+
+
+def climbed(run, **known):
+    """Its climb, with some of it as `known`."""
+    return dataclasses.replace(climb(run, run.evals, RULE.limits), **known)
+
+
+FALL = [2.0, 1.8, 1.6, 1.4, 1.2, 1.1, 1.0]
+
+
+def u_of_11(rise, before_last=1.0):
+    """2 → 1 at the seventh evaluation, and up by `rise` in four more."""
+    return [*FALL, *(1 + rise * np.array([0.4, 0.5, before_last, 1.0]))]
+
+
+@pytest.mark.parametrize(("rise", "then", "now", "fires"), [
+    (0.25, 0.9, 0.9 * 0.982, False), (0.25, 0.9, 0.9 * 0.978, True),  # train fell by 2 %
+    (0.25, 1.15, 1.25 / 1.135, False), (0.25, 1.15, 1.25 / 1.165, True),  # eval lies 15 % above it
+    (0.25, 1.27, 1.25 / 1.1, False), (0.25, 1.46, 1.25 / 1.1, True),  # or half as much again as at the lowest
+    (0.45, 1.1, 1.1, False), (0.55, 1.1, 1.1, True),  # a rise by half needs none of it
+])  # fmt: skip
+def test_limits_of_parting_from_the_train_loss(rise, then, now, fires):
+    assert bool(loud(beside(u_of_11(rise), then, now, 6))) is fires
+
+
+@pytest.mark.parametrize(("before_last", "fall", "expected"), [
+    (0.45, 0.45, Severity.MEDIUM), (0.55, 0.45, Severity.HIGH),  # the evaluation before rose half as far
+    (1.0, 0.27, Severity.MEDIUM), (1.0, 0.33, Severity.HIGH),  # train fell by 30 %
+])  # fmt: skip
+def test_limits_of_what_is_more_than_a_warning(before_last, fall, expected):
+    (evidence,) = loud(beside(u_of_11(0.25, before_last), 0.8, 0.8 * (1 - fall), 6))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("rise", "expected"), [(0.018, []), (0.022, ["slight"])])
+def test_a_rise_below_two_per_cent_is_not_worth_a_word(rise, expected):
+    values = [*np.linspace(2.0, 1.0, 9), 1.0, *np.full(8, 1 + rise)]
+    assert [e.variant for e in found(RULE, beside(values, 0.9, 0.9, 8))] == expected
+
+
+@pytest.mark.parametrize(("rise", "sigmas", "expected"), [(0.039, 3.6, []), (0.048, 4.3, ["slight"])])
+def test_a_rise_of_less_than_four_sigmas_in_twenty_evaluations_is_chance(rise, sigmas, expected):
+    """3.95 is what flat curves of twenty reach in 1 % of all cases."""
+    values = np.array([*np.linspace(2.0, 1.1, 6), *(1 + 0.01 * np.tile([1, -1], 7))])
+    values[-3:] = 0.99 + rise
+    run = case(None, evals(values))
+    assert climbed(run).sigmas == pytest.approx(sigmas, abs=0.15)
+    assert [e.variant for e in found(RULE, run)] == expected
+
+
+@pytest.mark.parametrize(("rise", "variant"), [(0.027, "slight"), (0.033, "begins")])
+def test_a_rise_of_three_per_cent_beyond_the_noise_is_a_beginning(rise, variant):
+    values = [*np.linspace(2.0, 1.0, 9), 1.0, *np.full(6, 1 + rise)]
+    assert [e.variant for e in found(RULE, beside(values, 0.85, 0.8, 8))] == [variant]
+
+
+@pytest.mark.parametrize(("start", "fires"), [(15.5, False), (13.0, True)])
+def test_a_rise_of_less_than_a_hundredth_of_the_drop_is_none_to_see(start, fires):
+    values = [start, 4.0, 2.0, 1.3, 1.1, 1.03, 1.0, *np.full(4, 1.13)]
+    assert bool(loud(beside(values, 0.9, 0.75, 6, start=start))) is fires
+
+
+@pytest.mark.parametrize(("n", "low"), [(11, 0.7), (12, 1.0)])
+def test_from_twelve_evaluations_on_a_single_low_one_is_luck(n, low):
+    values = np.ones(n)
+    values[5] = 0.7
+    assert climbed(case(None, evals(values))).low == low
+
+
+@pytest.mark.parametrize(("after", "expected"), [(6, False), (7, True)])
+def test_ranks_need_seven_evaluations_after_the_lowest(after, expected):
+    run = case(None, evals([1.3, 1.0, 1.1, 1.0, 1.2, 1.0, 1.1, 1.0, 0.99, *np.full(after, 1.25)]))
+    assert shifted(run.evals, climbed(run), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("swapped", "expected"), [(2, True), (3, False)])
+def test_a_gap_of_seven_evaluations_grows_where_no_more_than_two_pairs_of_them_fall(swapped, expected):
+    """Mann–Kendall's p is 0.8 % then, with a third one 1.8 %."""
+    gaps = np.array([[1, 0, 3, 2, 4, 5, 6], [1, 0, 3, 2, 4, 6, 5]][swapped - 2]) / 20
+    values = np.array([1.8, 1.5, 1.2, 1.0, 1.02, 1.04, 1.06])
+    run = case(train(values - gaps, 100), evals(values))
+    assert gap_grows(run, run.evals, climbed(run), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("since", "sigmas", "expected"), [
+    (7, 0.9, False), (8, 0.9, True),
+    (8, 0.55, False), (8, 0.65, True),  # in units of the limit of significance
+])  # fmt: skip
+def test_a_growing_gap_is_trusted_where_eight_evaluations_nearly_prove_the_rise(since, sigmas, expected):
+    values = np.array([*np.linspace(2.0, 1.1, 9), 1.0, *(1 + 0.02 * np.arange(1, since + 1))])
+    gaps = 0.1 * np.arange(len(values)) + 0.02 * np.tile([0, 1], 10)[: len(values)]
+    run = case(train(values - gaps, 100), evals(values))
+    up = climbed(run, sigmas=sigmas * critical_rise(len(values)), sure=False)
+    assert len(values) - 1 - up.best == since and not up.few
+    assert proven(run, run.evals, up, RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("since", "sigmas", "expected"), [
+    (11, 1.6, False), (12, 1.6, True),
+    (12, 1.4, False),
+    (5, 5.5, False), (6, 5.5, True),
+    (6, 4.5, False),
+])  # fmt: skip
+def test_a_rise_that_lasts_speaks_for_itself(since, sigmas, expected):
+    """In units of the limit of significance: 1.5 after twelve evaluations, 5 after six."""
+    run = case(None, evals([*np.linspace(2.0, 1.0, 9), 1.0, *np.full(since - 1, 1.3)]))
+    up = climbed(run, sigmas=sigmas * critical_rise(len(run.evals)))
+    assert lasts(run.evals, up, RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("low", "end", "since", "waits"), [
+    (1.05, 1.34, 4, True), (1.05, 1.41, 4, False),  # a quarter above the height of the rise that went back
+    (1.05, 1.2, 6, True), (1.05, 1.2, 7, False),  # half as long again
+    (1.9, 1.2, 4, True), (2.1, 1.2, 4, False),  # it began near the lowest, or in the first fall
+])  # fmt: skip
+def test_limits_of_an_earlier_rise_that_excuses_this_one(low, end, since, waits):
+    """The earlier one rose by 0.3 and was back after four evaluations."""
+    run = case(None, evals([3.0, low, low + 0.2, low + 0.3, low + 0.2, 1.0, *np.full(since, end)]))
+    assert recovers(run.evals, climbed(run), RULE.limits) is waits
+
+
+@pytest.mark.parametrize(("fall", "fires"), [(0.45, False), (0.55, True)])
+def test_no_earlier_rise_excuses_one_beside_a_train_loss_that_halved(fall, fires):
+    values = [2.0, 1.5, 1.2, 1.05, 1.2, 1.35, 1.2, 1.0, 1.14, 1.18, 1.2]
+    assert bool(loud(beside(values, 1.4, 1.4 * (1 - fall), 7, start=3.0))) is fires
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    ([1.0, 1.09, 1.21], False), ([1.0, 1.11, 1.23], True),
+    ([1.0, 1.11, 1.20], False),
+])  # fmt: skip
+def test_three_evaluations_must_rise_by_a_tenth_each_where_train_fell_by_little(values, fires):
+    assert bool(found(RULE, beside(values, 1.0, 0.93, 0))) is fires
+
+
+@pytest.mark.parametrize(("last", "fall", "fires"), [
+    (1.09, 0.25, False), (1.11, 0.25, True),
+    (1.11, 0.18, False), (1.11, 0.22, True),
+])  # fmt: skip
+def test_limits_of_a_handful_that_rose_beside_a_train_loss_that_fell(last, fall, fires):
+    assert bool(found(RULE, beside([1.0, 1.06, last], 0.9, 0.9 * (1 - fall), 0))) is fires
+
+
+@pytest.mark.parametrize(("n", "fires"), [(5, True), (6, False)])
+def test_six_evaluations_are_more_than_a_handful(n, fires):
+    run = beside([1.0, *np.linspace(1.06, 1.12, n - 1)], 0.9, 0.6, 0)
+    assert bool(handful_rises(run, run.evals, RULE.limits)) is fires
+
+
+@pytest.mark.parametrize(("fall", "fires"), [(0.18, False), (0.22, True)])
+def test_a_train_loss_far_below_must_have_fallen_by_a_fifth_since_the_lowest(fall, fires):
+    values = [*np.linspace(2.0, 0.5, 9), *np.full(5, 0.5125)]
+    assert bool(loud(beside(values, 0.28, 0.28 * (1 - fall), 8))) is fires
+
+
+@pytest.mark.parametrize(("rise", "sigmas", "expected"), [(0.061, 1.15, False), (0.076, 1.4, True)])
+def test_what_has_turned_lies_more_than_the_noise_of_one_evaluation_above_the_lowest(rise, sigmas, expected):
+    values = [*np.linspace(3.0, 1.1, 8), 1.0, 1.1, 1.0, 1.1, 1.0, 1.1, 1.0, *np.full(3, 1 + rise)]
+    run = beside(values, 0.5, 0.3, 8)
+    assert rise / run.eval_noise == pytest.approx(sigmas, abs=0.05)
+    assert memorises(run, run.evals, 8, RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("n", "lucky", "expected"), [
+    (19, 1, True), (20, 1, False),  # one of twenty may be luck
+    (24, 2, False), (24, 3, True),  # so may two, not three
+])  # fmt: skip
+def test_a_lucky_epoch_of_twenty_or_more_is_no_turn(n, lucky, expected):
+    values = np.array([*np.linspace(2.0, 1.1, 6), *np.ones(n - 6)])
+    values[8 : 8 + lucky] = 0.95
+    run = beside(values, 0.5, 0.3, 8)
+    assert memorises(run, run.evals, 8, RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("n", "now"), [(39, 0.1), (40, 1.0)])
+def test_from_forty_evaluations_on_an_odd_train_point_at_the_last_one_is_left_out(n, now):
+    run = case(train([*np.ones(n - 1), 0.1], 100), evals(np.ones(n)))
+    assert then_and_now(run, run.evals, 5, RULE.limits) == (1.0, now)
+
+
+@pytest.mark.parametrize(("values", "now", "expected"), [
+    (np.linspace(1.0, 0.975, 8), 0.5, True), (np.linspace(1.0, 0.955, 8), 0.5, False),  # 3 % were gained
+    ([1.0, 1.0, 0.93, *[1.0] * 5], 0.5, True), ([1.0, 1.0, 0.91, *[1.0] * 5], 0.5, False),  # 8 % in between
+    (np.linspace(1.0, 0.94, 8), 0.11, False), (np.linspace(1.0, 0.94, 8), 0.09, True),  # unless ten times as high
+    (np.linspace(1.0, 0.93, 8), 0.05, True), (np.linspace(1.0, 0.91, 8), 0.05, False),  # 8 % there
+    (np.ones(5), 0.5, False), (np.ones(6), 0.5, True),
+])  # fmt: skip
+def test_limits_of_gaining_nothing(values, now, expected):
+    run = beside(values, 2.0, now, 0)
+    assert bool(gains_nothing(run, run.evals, RULE.limits)) is expected
+
+
+@pytest.mark.parametrize(("zigzag", "expected"), [(0.15, True), (0.19, False)])
+def test_a_train_loss_must_fall_by_three_times_its_noise(zigzag, expected):
+    """It falls by 0.6; its noise is 1.21 times the zigzag."""
+    run = beside(np.ones(10), 1.1, 0.5, 0, start=1.1, zigzag=zigzag)
+    assert run.train_noise == pytest.approx(1.21 * zigzag, rel=0.05)
+    assert bool(gains_nothing(run, run.evals, RULE.limits)) is expected
+
+
+@pytest.mark.parametrize(("order", "level"), [([5, 4, 1, 0, 2, 3], True), ([5, 4, 1, 2, 0, 3], False)])
+def test_an_eval_loss_is_level_unless_kendalls_tau_is_below_minus_two_fifths(order, level):
+    """Ten and eleven of fifteen pairs fall: τ is −0.33 and −0.47."""
+    run = beside([1.3, 1.2, 1.1, *(1 + np.array(order) / 100)], 0.2, 0.05, 0)
+    assert apart_throughout(run, run.evals, True, RULE.limits) is level
+
+
+@pytest.mark.parametrize(("fall", "expected"), [(0.09, False), (0.11, True)])
+def test_worse_than_the_first_is_told_beside_a_train_loss_that_fell_by_a_tenth(fall, expected):
+    run = beside([1.31, 1.29, 1.17, 1.35, 1.29, 1.25, 1.27, 1.43, 1.56, 1.42], 1.5, 1.5 * (1 - fall), 0)
+    assert worse_than_first(run, run.evals, RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("rise", "expected"), [(0.147, False), (0.18, True)])
+def test_a_turn_rises_by_four_times_the_usual_bend(rise, expected):
+    """Falls of 0.4 and 0.5 by turns are bends of 0.041."""
+    values = [3.0, 2.6, 2.1, 1.7, 1.2, 1.0, 1 + rise / 2, 1 + rise]
+    run = beside(values, 0.9, 0.6, 5)
+    assert turns(run, run.evals, 5, RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("swing", "fall", "expected"), [
+    (0.022, 0.15, True), (0.028, 0.15, False),  # Mann–Kendall's p: 0.6 % and 1.4 %
+    (0.01, 0.09, False), (0.01, 0.11, True),
+])  # fmt: skip
+def test_limits_of_a_drift(swing, fall, expected):
+    drifting = 1 + 0.06 * np.arange(16) / 15 + swing * np.tile([1, -1], 8)
+    run = beside([1.4, 1.3, 1.2, 1.1, *drifting], 0.8, 0.8 * (1 - fall), 4)
+    assert drifts(run, run.evals, climbed(run, best=4, rise=0.06), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("rise", "lost", "fires"), [
+    (0.045, 0.15, False), (0.055, 0.15, True),
+    (0.055, 0.09, False), (0.055, 0.11, True),
+])  # fmt: skip
+def test_limits_of_a_small_rise_with_a_metric_that_fell(rise, lost, fires):
+    values = [1.54, 0.81, 0.71, 0.7, 0.705, 0.71, 0.7 * (1 + rise)]
+    accuracy = series("val_acc", every(7, 100), [0.4, 0.5, 0.6, 0.6, *[0.6 * (1 - lost)] * 3])
+    assert bool(loud(beside(values, 0.6, 0.4, 3, metrics=[(accuracy, True)]))) is fires
+
+
+@pytest.mark.parametrize(("rise", "train_rise", "expected"), [
+    (0.5, 0.22, False), (0.5, 0.28, True),  # half of the share by which the eval loss rose
+    (0.08, 0.045, False), (0.08, 0.055, True),  # and 5 %
+])  # fmt: skip
+def test_limits_of_a_train_loss_that_rose_too(rise, train_rise, expected):
+    run = case(train(np.repeat([0.5, 0.5 * (1 + train_rise)], [16, 6]), 50), evals(u_of_11(rise)))
+    assert train_rises(run, run.evals, climbed(run), RULE.limits) is expected
