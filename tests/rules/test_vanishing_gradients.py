@@ -51,3 +51,24 @@ def test_first_norms_do_not_count():
 
 def test_skipped_without_a_norm():
     assert "grad norm" in skipped(RULE, case(stuck()))
+
+
+@pytest.mark.parametrize(("level", "fires"), [(0.9e-7, True), (1.1e-7, False)])
+def test_limit_of_a_norm_below_any_use(level, fires):
+    assert bool(found(RULE, case(stuck(), grad=norms(np.full(100, level))))) is fires
+
+
+def two_levels(start, before, after):
+    """Begins at `start` and lies at `before` until the norms have vanished for a while, then at `after`."""
+    return train(np.concatenate([[start] * 5, [before] * 65, [after] * 30]))
+
+
+@pytest.mark.parametrize(("loss", "expected"), [
+    (two_levels(2.0, 1.1, 1.1), Severity.HIGH),  # above half of its start …
+    (two_levels(2.0, 0.9, 0.9), Severity.INFO),  # … and below: something was learned
+    (two_levels(2.0, 2.036, 2.0), Severity.HIGH),  # 1.8 %: it stands still
+    (two_levels(2.0, 2.044, 2.0), Severity.INFO),  # 2.2 %: it still falls
+])  # fmt: skip
+def test_a_loss_that_is_high_and_stands_still(loss, expected):
+    (evidence,) = found(RULE, case(loss, grad=falling(1000)))
+    assert severity(RULE, evidence) is expected
