@@ -86,3 +86,45 @@ def test_a_hard_batch_of_a_well_fitted_model_is_none():
     values = np.geomspace(1.5, 1e-4, 200)
     values[[150, 170, 190]] = 1.58
     assert all(severity(RULE, e) is Severity.INFO for e in found(RULE, case(train(values))))
+
+
+@pytest.mark.parametrize(("sigmas", "fires"), [(7.2, False), (8.8, True)])
+def test_limit_of_the_height_above_the_noise(sigmas, fires):
+    """Batches that scatter by a tenth: twice the level is not yet beyond them."""
+    values = np.exp(0.1 * np.random.default_rng(1).standard_normal(1000))
+    values[500] = np.exp(0.1 * sigmas)
+    assert bool(found(RULE, case(train(values)))) is fires
+
+
+@pytest.mark.parametrize(("factor", "count", "n", "expected"), [
+    (1.9, 20, 400, Severity.INFO),  # they recur, but each is less than twice the level
+    (2.1, 20, 400, Severity.MEDIUM),
+    (3.0, 14, 1500, Severity.INFO),  # less than one in a hundred
+    (3.0, 16, 1500, Severity.MEDIUM),
+])  # fmt: skip
+def test_limits_of_recurrent_outliers(factor, count, n, expected):
+    at = np.linspace(40, n - 10, count).astype(int)
+    (evidence,) = found(RULE, case(None, evals(outliers(factor, at, n))))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("level", "peak", "absurd"), [
+    (1.0, 900.0, False),
+    (1.0, 1100.0, True),
+    (1e-3, 9.0, False),  # nine thousand times the level, but only nine times the first loss
+    (1e-3, 11.0, True),
+])  # fmt: skip
+def test_limits_of_a_blow_up(level, peak, absurd):
+    values = np.concatenate([np.geomspace(1.0, level, 20), np.full(30, level)])
+    values[[30, 40]] = peak
+    (evidence,) = found(RULE, case(train(values)))
+    assert (evidence.variant == "absurd") is absurd
+
+
+@pytest.mark.parametrize("n", [9, 10])
+def test_ten_points_show_a_blow_up(n):
+    run = case(train(outliers(1e6, [3, 7], n)))
+    if n < 10:
+        assert "20" in skipped(RULE, run)
+    else:
+        assert [e.variant for e in found(RULE, run)] == ["absurd"]
