@@ -91,3 +91,67 @@ def test_another_file_without_a_pause_is_no_resume(pause, fires):
     restart = Restart(STEPS[AT], STEPS[AT - 1], 1.7e9 + AT, pause, new_file=True, forward=True)
     whole = dataclasses.replace(resumed("loss", [(STEPS, values)]), restarts=(restart,))
     assert bool(found(RULE, case(whole))) is fires
+
+
+def level_run(n=200, noise=0.005, first=3.0):
+    """Falls to 1 in its first twentieth and is level from there."""
+    values = 1 + noise * np.random.default_rng(7).standard_normal(n)
+    values[: n // 20] = np.linspace(first, 1.0, n // 20)
+    return values
+
+
+def goes_on_higher(rise, points=None, n=200, noise=0.005, overlap=10):
+    """A run that is level but for a `rise` of so many points (of all to the end) after a resume half way."""
+    clean, at = level_run(n, noise), n // 2
+    later = clean[at - overlap :].copy()
+    later[:points] *= 1 + rise
+    steps = every(n)
+    return case(resumed("loss", [(steps[:at], clean[:at]), (steps[at - overlap :], later)]))
+
+
+@pytest.mark.parametrize(("rise", "expected"), [
+    (0.027, []),  # next to nothing
+    (0.033, [Severity.INFO]),
+    (0.09, [Severity.INFO]),  # met in clean resumes
+    (0.11, [Severity.MEDIUM]),
+])  # fmt: skip
+def test_limits_of_the_size(rise, expected):
+    assert [severity(RULE, e) for e in found(RULE, goes_on_higher(rise))] == expected
+
+
+@pytest.mark.parametrize(("rise", "fires"), [(0.17, False), (0.26, True)])
+def test_limit_of_the_significance(rise, fires):
+    """Batches that scatter by a tenth: 4 σ of the difference of two medians of ten are 0.22."""
+    assert bool(found(RULE, goes_on_higher(rise, noise=0.1))) is fires
+
+
+@pytest.mark.parametrize(("points", "n", "expected"), [
+    (4, 200, []),  # the median of the ten points after it does not show it
+    (6, 200, [Severity.INFO]),
+    (20, 400, [Severity.INFO]),  # back within a twentieth of the run
+    (24, 400, [Severity.MEDIUM]),
+])  # fmt: skip
+def test_limits_of_how_long_it_lasts(points, n, expected):
+    assert [severity(RULE, e) for e in found(RULE, goes_on_higher(0.5, points, n))] == expected
+
+
+@pytest.mark.parametrize(("share", "fires"), [(0.45, False), (0.55, True)])
+def test_a_jump_comes_at_once(share, fires):
+    """The ten points after lie half as high again: so much of that is a step, the rest a slope all through them."""
+    slope = np.interp(np.arange(N), [AT - 10, AT + 10], [0.0, 1.0])  # a half of it from median to median
+    values = 1 + share * 0.5 * (np.arange(N) >= AT) + (1 - share) * slope
+    restart = Restart(STEPS[AT], STEPS[AT - 1], 1.7e9 + AT, 3600.0, new_file=True, forward=True)
+    run = case(dataclasses.replace(resumed("loss", [(STEPS, values)]), restarts=(restart,)))
+    assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("before", "after", "variant"), [
+    (1.4, 2.6, "scratch"),  # of 3 at the very start
+    (1.6, 2.6, ""),  # too little had been learned to tell the two apart
+    (1.4, 2.2, ""),  # well below the start: some of it is still there
+])  # fmt: skip
+def test_limits_of_weights_that_were_not_loaded(before, after, variant):
+    old, new = np.full(AT, before), np.full(N - AT, after)
+    old[0] = 3.0
+    (evidence,) = found(RULE, case(resumed("loss", [(STEPS[:AT], old), (STEPS[AT - 5 : N - 5], new)])))
+    assert evidence.variant == variant
