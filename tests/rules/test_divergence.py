@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tb_evalguide.model import Role
-from tb_evalguide.rules.divergence import RULE
+from tb_evalguide.rules.divergence import RULE, unlearned
 
 from ..support.checks import decay, evals, every, found, skipped, train
 from ..support.phases import case, series
@@ -203,3 +203,99 @@ def test_likelihoods_below_zero_that_lose_what_they_gained(train_ends, ends, fir
 def test_losses_of_no_size_that_anything_is_learned_at():
     (evidence,) = found(RULE, case(train(np.linspace(1e13, -7e12, 28)), evals(np.linspace(1.1e13, -6e12, 28), 10)))
     assert evidence.variant == "absurd"
+
+
+def settles(end, n=100, low=1.0, start=3.0, noise=0.0):
+    """Falls to `low` in the first quarter, is level there until half way, and at `end` from then on."""
+    fall = np.linspace(start, low, n // 4)
+    values = np.concatenate([fall, np.full(n // 2 - n // 4, low), np.full(n - n // 2, end)])
+    return values * (1 + noise * np.sin(2.4 * np.arange(n)))
+
+
+def both_settle(end, low=1.0, start=3.0, apart=1.0, noise=0.0):
+    """Train and eval loss on the same course, the eval loss `apart` times as high."""
+    judged = apart * settles(end, 20, low, start, noise)
+    return case(train(settles(end, 100, low, start, noise)), evals(judged, 50))
+
+
+@pytest.mark.parametrize(("end", "fires"), [(1.28, False), (1.34, True)])
+def test_limit_of_the_significance(end, fires):
+    """Large enough in either case; 5 σ of the difference of the two levels are 0.31."""
+    assert bool(found(RULE, case(train(settles(end, noise=0.05))))) is fires
+
+
+@pytest.mark.parametrize(("end", "fires"), [(1.045, False), (1.055, True)])
+def test_evaluations_must_have_risen_by_a_twentieth(end, fires):
+    assert bool(found(RULE, case(train(settles(1.8)), evals(settles(end, 7), 140)))) is fires
+
+
+@pytest.mark.parametrize(("end", "fires"), [(0.1 * 300**0.22, False), (0.1 * 300**0.28, True)])
+def test_a_quarter_of_a_drop_over_decades(end, fires):
+    """Both losses fell from 30 to 0.1 and climbed again, by little of the drop but on a logarithmic axis."""
+    assert bool(found(RULE, both_settle(end, low=0.1, start=30.0))) is fires
+
+
+@pytest.mark.parametrize(("end", "fires"), [(1.45, False), (1.55, True)])
+def test_limit_of_half_as_much_again(end, fires):
+    """Less than a tenth of the drop from 8."""
+    assert bool(found(RULE, both_settle(end, start=8.0))) is fires
+    assert not found(RULE, case(train(settles(end, start=8.0))))
+
+
+@pytest.mark.parametrize(("n", "fires"), [(7, False), (8, True)])
+def test_eight_evaluations_tell_a_climb_of_both_losses(n, fires):
+    judged = np.interp(np.arange(n), [0, 1, 3, n - 1], [8.0, 1.0, 1.0, 1.7])
+    assert bool(found(RULE, case(train(settles(1.6, start=8.0)), evals(judged, 800 // n)))) is fires
+
+
+@pytest.mark.parametrize(("apart", "fires"), [(1.9, True), (2.1, False)])
+def test_losses_that_climb_together_lie_within_a_factor_of_two(apart, fires):
+    assert bool(found(RULE, both_settle(1.08, start=1.3, apart=apart))) is fires
+
+
+@pytest.mark.parametrize(("lost", "fires"), [(0.22, False), (0.28, True)])
+def test_likelihoods_must_lose_a_quarter_of_what_they_gained(lost, fires):
+    assert bool(found(RULE, both_settle(-1.6 + lost, low=-1.6, start=-0.6, noise=0.001))) is fires
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(0.18, False), (0.22, True)])
+def test_a_fifth_of_the_train_accuracy_is_lost(lost, expected):
+    accuracy = series("accuracy", every(60), [0.8] * 30 + [0.8 * (1 - lost)] * 30)
+    run = case(train(settles(1.5, 60)), roles={Role.TRAIN_ACCURACY: accuracy}, profile="classification")
+    assert unlearned(run, RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("end", "variant"), [(1.05, ""), (1.15, "far")])
+def test_a_rise_of_more_than_tenfold_is_told_without_a_share(end, variant):
+    (evidence,) = found(RULE, case(train(settles(end, low=0.1))))
+    assert evidence.variant == variant
+
+
+@pytest.mark.parametrize(("start", "end", "fires"), [
+    (-5.0, -4.5e4, False),  # ten thousand times the first loss …
+    (-5.0, -5.5e4, True),
+    (-0.1, -0.9e4, False),  # … and ten thousand
+    (-0.1, -1.1e4, True),
+])  # fmt: skip
+def test_limits_of_a_loss_without_a_floor(start, end, fires):
+    it = found(RULE, case(train(settles(end, low=2 * start, start=start))))
+    assert [e.variant for e in it] == ["no_floor"] * fires
+
+
+@pytest.mark.parametrize(("level", "fires"), [(0.9e10, False), (1.1e10, True)])
+def test_limit_of_a_number_that_no_loss_has(level, fires):
+    assert bool(found(RULE, case(train(np.full(60, level))))) is fires
+
+
+@pytest.mark.parametrize(("height", "times", "end", "fires"), [
+    (0.27, 2, 1.6, True),  # less than half as high as the last climb
+    (0.33, 2, 1.6, False),  # more than half: the last one may go back, too …
+    (0.33, 1, 1.6, True),  # … unless there was one such swing only …
+    (0.60, 2, 1.9, False),
+    (0.60, 2, 2.1, True),  # … or more than half of the drop from 3 to 1 is lost
+])  # fmt: skip
+def test_limits_of_earlier_swings(height, times, end, fires):
+    loss = np.concatenate([np.linspace(3.0, 1.0, 100), np.full(100, 1.0), np.full(200, end)])
+    for first in (110, 155)[:times]:
+        loss[first : first + 20] += height
+    assert bool(found(RULE, case(train(loss)))) is fires
