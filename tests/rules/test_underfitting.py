@@ -239,3 +239,97 @@ def test_only_a_climb_beyond_the_noise_came_back(noise, fires):
     values = np.concatenate([np.linspace(2.0, 1.6, 20), np.linspace(1.6, 1.95, 20)])
     values += noise * np.sin(2.4 * np.arange(40))
     assert bool(found(RULE, case(train(values), profile="generic"))) is fires
+
+
+def wiggle(n):
+    """Scatter without chance: σ of a point is 1.5."""
+    return np.sin(2.4 * np.arange(n))
+
+
+@pytest.mark.parametrize(("rise", "fires"), [(0.045, True), (0.055, False)])
+def test_limit_of_a_loss_that_climbs(rise, fires):
+    values = np.repeat([2.0, 2.0 * (1 + rise)], 50)
+    assert bool(found(RULE, case(train(values), profile="classification"))) is fires
+
+
+@pytest.mark.parametrize(("noise", "fires"), [(0.055, True), (0.070, False)])
+def test_limit_of_a_drop_that_noise_may_hide(noise, fires):
+    """A drop of 15 % along 25 points, and the upper bound of it just below and just above 25 %."""
+    values = np.linspace(2.0, 1.7, 25) * (1 + noise * wiggle(25))
+    outcome = check_rule(RULE, case(train(values, 50), profile="classification")).result.outcome
+    assert outcome == ("fired" if fires else "skipped")
+
+
+@pytest.mark.parametrize(("first", "gain", "fires"), [
+    (4, 0.01, True),
+    (6, 0.01, False),  # the fall took more than a twentieth of the run
+    (1, 0.06, True),
+    (1, 0.08, False),  # the evaluations moved by more than 7 %
+])  # fmt: skip
+def test_limits_of_standing_level_from_the_first_steps(first, gain, fires):
+    """A drop of 27 %, which is much where the loss went on falling and little where it did not."""
+    values = np.where(np.arange(100) < first, 6.0, 4.4) * (1 + 0.002 * wiggle(100))
+    level = np.linspace(5.0, 5.0 * (1 - gain), 10)
+    assert bool(found(RULE, case(train(values), evals(level), profile="classification"))) is fires
+
+
+@pytest.mark.parametrize(("noise", "fires"), [(0.09, False), (0.11, True)])
+def test_a_loss_came_back_when_it_climbed_by_three_sigmas(noise, fires):
+    values = np.concatenate([np.linspace(2.0, 1.5, 20), np.linspace(1.5, 1.95, 20)]) + noise * wiggle(40)
+    assert bool(found(RULE, case(train(values), profile="generic"))) is fires
+
+
+@pytest.mark.parametrize(("n", "noise", "fires"), [
+    (7, 0.0, False),
+    (8, 0.0, True),
+    (12, 0.013, True),  # σ of an evaluation just below a hundredth of the loss …
+    (12, 0.015, False),  # … and just above
+])  # fmt: skip
+def test_limits_of_evaluations_that_tell_beside_a_noisy_train_loss(n, noise, fires):
+    loss = 0.2 * (1 + 0.2 * np.random.default_rng(3).standard_normal(25))
+    judged = evals(0.22 * (1 + noise * wiggle(n)), 1200 // n)
+    outcome = check_rule(RULE, case(train(loss, 50), judged, profile="classification")).result.outcome
+    assert outcome == ("fired" if fires else "skipped")
+
+
+@pytest.mark.parametrize(("gain", "fires"), [(0.045, True), (0.055, False)])
+def test_five_points_of_accuracy_show_learning(gain, fires):
+    accuracy = series("accuracy", every(39), np.linspace(0.8, 0.8 + gain, 39))
+    losses = train(decay(39, 0.194, 0.179, noise=0.001))
+    assert bool(found(RULE, case(losses, roles={Role.TRAIN_ACCURACY: accuracy}, profile="vision"))) is fires
+
+
+def bent(late):
+    """Falls by 10 of 530 in the first third, and by `late` of that in the last one."""
+    return np.interp(np.arange(60), [0, 20, 40, 60], [530, 520, 515, 515 - 10 * late])
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    (62_500 + decay(11, 6_000, 10, noise=0, rate=8), True),  # too few points to see a bend in
+    (62_500 + decay(12, 6_000, 10, noise=0, rate=8), False),
+    (500 + decay(60, 24, 2, noise=0) + 0.75 * wiggle(60), True),  # a drop of 19 σ
+    (500 + decay(60, 24, 2, noise=0) + 0.65 * wiggle(60), False),  # … and of 22 σ
+    (bent(0.45), False),
+    (bent(0.55), True),  # hardly a bend
+])  # fmt: skip
+def test_limits_of_a_bend_down_to_a_floor(values, fires):
+    assert bool(found(RULE, case(None, evals(values), profile="generic"))) is fires
+
+
+@pytest.mark.parametrize(("start", "profile", "late", "expected"), [
+    (2.50, "classification", 0.0045, Severity.HIGH),
+    (2.50, "classification", 0.0055, Severity.MEDIUM),  # more than half a per cent of the loss
+    (2.04, "generic", 0.0018, Severity.HIGH),
+    (2.04, "generic", 0.0022, Severity.MEDIUM),  # less of the loss, but more than a tenth of its drop
+])  # fmt: skip
+def test_limits_of_a_last_third_that_still_falls(start, profile, late, expected):
+    values = np.interp(np.arange(100), [0, 66, 99], [start, 2.0 * (1 + late), 2.0])
+    (evidence,) = found(RULE, case(train(values), profile=profile))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("each", "expected"), [(0.0045, Severity.HIGH), (0.0055, Severity.MEDIUM)])
+def test_limit_of_evaluations_that_still_fall(each, expected):
+    judged = 2.0 * (1 + each * np.array([3, 3, 3, 3, 3, 3, 3, 2, 1, 0]))
+    (evidence,) = found(RULE, case(train(np.full(100, 2.0)), evals(judged), profile="classification"))
+    assert severity(RULE, evidence) is expected
