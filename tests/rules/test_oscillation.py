@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from tb_evalguide.case import Curve
 from tb_evalguide.diagnosis import check_rule
 from tb_evalguide.model import Severity
-from tb_evalguide.rules.oscillation import RULE, in_step
+from tb_evalguide.rules.oscillation import RULE, gains, in_step, restless, still_swings, waves
 
 from ..support.checks import decay, evals, found, rate, severity, skipped, train
 from ..support.phases import case
@@ -239,3 +240,105 @@ def test_a_restart_answers_for_a_swing_within_two_points(late, expected):
     run = case(train(np.repeat(values, 5)), evals(values, 50), lr=rate(np.repeat(rates, 5)))
     (evidence,) = found(RULE, run)
     assert severity(RULE, evidence) is expected
+
+
+def blocks(lengths, high=9.0, low=4.0):
+    """Rows of high and low points in turn."""
+    return np.concatenate([[low if k % 2 else high] * length for k, length in enumerate(lengths)])
+
+
+@pytest.mark.parametrize(("values", "fires"), [
+    (blocks([3, 3, 3, 3, 2], high=1.45, low=1.0), False),  # climbs of less than a half
+    (blocks([3, 3, 3, 3, 2], high=1.55, low=1.0), True),
+    ([11.8] * 5 + [4, 4, 4, 9, 9, 9] * 2, False),  # back to 76 % of the start
+    ([10.7] * 5 + [4, 4, 4, 9, 9, 9] * 2, True),  # to 84 %
+    ([5, 4, 4, 6, 9, 9, 6, 4, 4, 6, 9], False),  # eleven points
+    ([5, 4, 4, 6, 9, 9, 6, 4, 4, 6, 9, 9], True),
+    (blocks([2, 2, 3, 2, 3, 2]), False),  # a lag-1 correlation of 0.2: hardly in rows
+    (blocks([3, 2, 3, 3, 3]), True),  # 0.34
+])  # fmt: skip
+def test_limits_of_the_swings_of_a_short_log(values, fires):
+    assert check_rule(RULE, case(train(values))).result.outcome == ("fired" if fires else "skipped")
+
+
+def steps_up(height, times, n=200):
+    """Lies at 1 and, `times` times, for a while higher by `height`."""
+    return 1 + height * ((np.arange(n) * (2 * times + 1) // n) % 2)
+
+
+@pytest.mark.parametrize(("height", "times", "fires"), [
+    (0.09, 4, False),
+    (0.11, 4, True),
+    (0.30, 2, False),
+    (0.30, 3, True),
+])  # fmt: skip
+def test_limits_of_swings_of_the_train_level(height, times, fires):
+    assert bool(found(RULE, case(train(steps_up(height, times))))) is fires
+
+
+def as_curve(values):
+    return Curve.of(evals(values))
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    (np.interp(np.arange(20), [0, 17], [2.0, 1.82]), False),  # falls all along, but by less than a tenth
+    (np.interp(np.arange(20), [0, 17], [2.0, 1.78]), True),
+    ([2.8, 2.9, 2.6, 2.7, 2.2, 2.5, 2.4, 2.3], False),  # 23 of 28 pairs fall: p is 0.018
+    ([2.8, 2.9, 2.6, 2.7, 2.4, 2.5, 2.2, 2.3], True),  # 24 of 28: 0.009
+])  # fmt: skip
+def test_limits_of_a_restless_fall_that_gains(values, expected):
+    assert gains(as_curve(values), RULE.limits) is expected
+
+
+def cycled(lows, peak, held=0):
+    """Evaluations that begin at 2 and are thrown up to `peak` from each of these lows, where the rate is raised.
+
+    held: evaluations before the low, from which on it had been raised.
+    """
+    bend = np.array([1.10, 1.08, 1.06, 1.04, 1.02, 1.0])
+    values = np.concatenate([[2.0], *([*(low * bend), peak] for low in lows), [0.99 * lows[-1]]])
+    rates = [1e-4, *([1e-4] * (5 - held) + [1e-3] * (2 + held)) * len(lows), 1e-4]
+    return case(None, evals(values), lr=rate(rates, 100))
+
+
+@pytest.mark.parametrize(("run", "expected"), [
+    (cycled([1.0, 0.96, 0.92], peak=1.7), Severity.MEDIUM),  # less than a tenth gained by the last
+    (cycled([1.0, 0.94, 0.88], peak=1.7), Severity.INFO),
+    (cycled([0.13, 0.12, 0.11], peak=0.55), Severity.MEDIUM),  # four times the low, and more than a quarter of 2
+    (cycled([0.13, 0.12, 0.11], peak=0.45), Severity.INFO),
+    (cycled([1.0, 0.9, 0.8], peak=1.7, held=2), Severity.MEDIUM),  # raised too long before the loss climbed
+    (cycled([1.0, 0.9, 0.8], peak=1.7, held=1), Severity.INFO),
+])  # fmt: skip
+def test_limits_of_cycles_of_the_rate_that_are_meant(run, expected):
+    (evidence,) = found(RULE, run)
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("n", "expected"), [(19, False), (20, True)])
+def test_twenty_evaluations_show_that_they_are_restless(n, expected):
+    values = np.where(np.arange(n) % 3 == 0, 2.1, 1.0)
+    values[0] = 2.0
+    assert restless(as_curve(values), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("correlation", "expected"), [(0.65, False), (0.75, True)])
+def test_limit_of_losses_in_step(correlation, expected):
+    angle = 2 * np.pi * np.arange(80) / 16
+    loss, judged = (2 * np.exp(0.05 * np.sin(angle + shift)) for shift in (0.0, np.arccos(correlation)))
+    assert in_step(case(train(loss, 100), evals(judged)), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("height", "noise", "count"), [
+    (0.054, 0.0, 0),
+    (0.066, 0.0, 4),
+    (0.08, 0.02, 0),  # within 4 σ of an evaluation, which are 0.13
+    (0.14, 0.02, 4),
+])  # fmt: skip
+def test_limits_of_waves(height, noise, count):
+    scatter = 1 + noise * np.sin(2.4 * np.arange(55))
+    assert len(waves(as_curve(steps_up(height, 4, 55) * scatter), RULE.limits)) == count
+
+
+@pytest.mark.parametrize(("height", "expected"), [(0.045, False), (0.055, True)])
+def test_limit_of_smaller_swings_that_go_on(height, expected):
+    assert still_swings(as_curve(steps_up(height, 15)), RULE.limits) is expected
