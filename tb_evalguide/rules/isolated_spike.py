@@ -32,9 +32,8 @@ class Limits:
     factor: float = 1.5  # times the level around it; smaller outliers are a batch's own spread; own choice
     sigmas: float = 8.0  # failure-modes.md #10 asks 7 where points are averages; one more for single batches
     points: int = 20  # fewer points give no level to stand out from
-    recurrent: float = (
-        0.01  # of the evaluations (at least ten): so many outliers on a fixed set are a fault; own choice
-    )
+    recurrent: float = 0.01  # of the evaluations: so many outliers on a fixed set are a fault …
+    often: int = 10  # … but not fewer than that; own choice
     height: float = 2.0  # times the level: median height of recurrent outliers that count; own choice
     absurd: float = 1000.0  # times the level: no batch of the same data is that hard; own choice
     absurd_start: float = 10.0  # times the first level, too: near 0 a thousand times the level is nothing; own choice
@@ -103,7 +102,7 @@ def blow_ups(curve: Curve, limits: Limits) -> Sequence[Evidence]:
 
 def recurrent(evals: Curve, hits: np.ndarray, level: np.ndarray, limits: Limits) -> bool:
     """The evaluations jump again and again, and far."""
-    often = len(hits) >= max(10, limits.recurrent * len(evals))
+    often = len(hits) >= max(limits.often, limits.recurrent * len(evals))
     return often and bool(stats.median(evals.values[hits] / np.maximum(np.abs(level[hits]), 1e-300)) >= limits.height)
 
 

@@ -68,8 +68,9 @@ class Limits:
     few_fall: float = 0.2  # … and train loss fell by this much since; own choice
     nothing: float = 0.03  # of the first evaluations: gaining less than that is gaining nothing …
     worlds: float = 10.0  # times the train level: eval loss in another world, where …
-    nothing_there: float = 0.08  # … gaining so much is gaining nothing; as `gained_once` …
-    nothing_since: float = 0.12  # … and so much, where it has been level since its first third; own choice
+    nothing_since: float = (
+        0.12  # … gaining so much is gaining nothing, if it is level since its first third; own choice
+    )
     falling: float = 0.4  # Kendall's τ of evaluations that fall on, and so gain; own choice
     gained_once: float = 0.08  # … where it was never more than that in between; own choice
     clear: float = 3.0  # σ of a train point, by which train loss must have fallen meanwhile; own choice
@@ -402,7 +403,7 @@ def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
     # far above the train loss a few per cent more are nothing, too
     nothing, once = limits.nothing, limits.gained_once
     if last >= limits.worlds * now:
-        nothing = limits.nothing_there
+        nothing = limits.gained_once
     if apart_throughout(case, evals, last >= limits.worlds * now, limits):
         nothing = once = limits.nothing_since
     gained = last < (1 - nothing) * first or float(evals.values.min()) < (1 - once) * first
