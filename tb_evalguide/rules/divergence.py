@@ -3,11 +3,12 @@
 ## What it checks
 The last tenth of the train loss against the lowest level before it: higher by 10 % of that level and by 10 % of all
 that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too; a
-smaller climb will do where both losses gave back a good part of what they had gained, each far beyond its noise.
-Few points are enough where one leap doubles the loss and all points after it stay up there. Nothing is said where an
-evaluation among the last batches kept nearly all that it had gained. Where two climbs at
-least half as high went back before, it is oscillation, unless train accuracy was lost with the loss. A negative loss
-that runs away has diverged, too, and so has one that stands at a figure from which nothing can be learned.
+smaller climb will do where both losses gave back a good part of what they had gained, each far beyond its noise, or
+where five evaluations each rise, by half in all, and train loss climbs with them. Few points are enough where one leap
+doubles the loss and all points after it stay up there. Nothing is said where an evaluation among the last batches kept
+nearly all that it had gained. Where two climbs at least half as high went back before, it is oscillation, unless train
+accuracy was lost with the loss. A negative loss that runs away has diverged, too, and so has one that stands at a
+figure from which nothing can be learned.
 
 ## Why it matters
 The run has left the region it had learned. Steps after the lowest level made the model worse on the training data
@@ -47,6 +48,7 @@ class Limits:
     unlearned: float = 0.2  # of the best train accuracy, lost again at the end; own choice
     apart: float = 2.0  # eval over train loss at the end, beyond which they do not climb together; own choice
     sure_rise: float = 0.50  # of the lowest level: with evaluations that rose as clearly, 1 σ is enough; own choice
+    in_a_row: int = 5  # evaluations that each rise, from the lowest on: no scatter, however slow; own choice
     points: int = (
         20  # fewer train points are believed only beside evaluations that lost as clearly (failure-modes.md #9)
     )
@@ -200,7 +202,7 @@ def both_climb(end: shape.Ending, evals: Curve | None, ends: shape.Ending | None
         return False
     if ends.end > limits.apart * end.end:
         return False  # that is overfitting, whatever the last digits of the train loss do
-    if half_as_much_again(end, ends, limits):
+    if half_as_much_again(end, ends, limits) or turns_up(end, evals, ends, limits):
         return True
     # each evaluation is a mean over a whole set: the lowest one counts even where it stands alone, as the first may
     low = float(evals.values.min())
@@ -208,6 +210,14 @@ def both_climb(end: shape.Ending, evals: Curve | None, ends: shape.Ending | None
     clear = lost > limits.significance * stats.eval_noise(evals.steps, evals.values)
     large = lost > limits.eval_rise * abs(low) and lost > 2 * limits.share * gained
     return clear and large and end.rise > limits.eval_rise and end.share > limits.share
+
+
+def turns_up(end: shape.Ending, evals: Curve, ends: shape.Ending, limits: Limits) -> bool:
+    """Every evaluation since the lowest lies above the one before, the last by half; train loss climbs as surely."""
+    since = evals.values[int(np.argmin(evals.values)) :]
+    climbs = len(since) > limits.in_a_row and bool((np.diff(since) > 0).all())
+    half = since[-1] > (1 + limits.sure_rise) * since[0] > 0
+    return climbs and half and end.rise > limits.sure_rise / 2 and ends.significance > limits.significance
 
 
 def confirms(end: shape.Ending, limits: Limits) -> bool:

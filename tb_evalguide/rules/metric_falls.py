@@ -3,7 +3,8 @@
 ## What it checks
 Only where no eval loss was logged: an evaluated metric whose direction is known, smoothed by a median of three,
 against its end. It fires when the loss of quality is several times the metric's own noise and at least 5 % of its best
-value, and the same metric on the training data (else the train loss) did not get worse with it.
+value, and the same metric on the training data (else the train loss) did not get worse with it. A metric that never
+gained anything while train loss went to less than a twentieth of its start is the same fault.
 
 ## Why it matters
 The model learns the training examples by heart. Without an eval loss the metric is the only witness of it.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, stats
+from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Role, RoleChoice, Rule, Severity, Skip, Text, Tier
@@ -33,6 +34,7 @@ class Limits:
     evals: int = 8  # fewer tell no fall from noise; as OVF001, whose prior for few evaluations metrics do not have
     sigmas: float = 4.0  # of the metric's own noise, for the end against the best; own choice
     relative: float = 0.05  # of the best value: a fall that anybody would see; own choice
+    by_heart: float = 0.05  # of its start, below which train loss has gone to nearly nothing; own choice
     after: int = 3  # evaluations after the best; own choice
 
 
@@ -46,7 +48,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         found = falls(case, choice, limits)
         if found is not None:
             return [found]
-    return ()
+    return gains_nothing(case, known[0], limits) if known else ()
 
 
 def _evaluated(case: Case) -> list[RoleChoice]:
@@ -78,6 +80,28 @@ def falls(case: Case, choice: RoleChoice, limits: Limits) -> Evidence | None:
     )
 
 
+def gains_nothing(case: Case, choice: RoleChoice, limits: Limits) -> Sequence[Evidence]:
+    """The train loss went to nearly nothing, and the metric ends no better than it began: learned by heart."""
+    train, curve = case.train, Curve.of(choice.series)
+    if train is None or len(train) < limits.evals or not 0 < train.tail() < limits.by_heart * shape.start_level(train):
+        return ()
+    sign = -1.0 if choice.greater_is_better is False else 1.0
+    quality = sign * curve.values
+    first, end = float(quality[0]), float(stats.median(quality[-max(3, len(quality) // 3) :]))
+    if end > first or float(stats.running_median(quality, 3).max()) > first + limits.relative * abs(first):
+        return ()
+    return [
+        Evidence(
+            steps=(int(curve.steps[0]), int(curve.steps[-1])),
+            tags=(train.tag, curve.tag),
+            numbers={"then": shape.start_level(train), "now": train.tail(), "best": sign * first, "end": sign * end},
+            words={"metric": curve.tag},
+            confidence=0.7,
+            variant="no_gain",
+        )
+    ]
+
+
 def _train_falls(case: Case, evaluated: Curve, best: int) -> bool:
     """The train accuracy (else the train loss) got worse as well since then: not a matter of generalisation."""
     since = float(evaluated.steps[best])
@@ -101,6 +125,12 @@ RULE = Rule(
         "Overfitting, as far as can be told without an eval loss: {metric} was best at step {first} ({best:.3g}) and "
         "has got worse since ({end:.3g})."
     ),
+    variants={
+        "no_gain": N_(
+            "Nothing that is learned generalises: train loss fell from {then:.3g} to {now:.3g}, but {metric} gained "
+            "nothing ({best:.3g} at first, {end:.3g} at the end)."
+        )
+    },
     remedies=(
         remedies.USE_BEST_CHECKPOINT,
         remedies.EARLY_STOPPING,

@@ -4,10 +4,11 @@
 The mean of the last two evaluations against the lowest level of the eval loss, in units of the noise between
 evaluations. It fires when the rise is significant for the number of evaluations, large enough to see (12 % of the
 loss, or a fifth of everything that had been gained), and eval loss has parted from train loss: that fell meanwhile
-and lies 15 % below it, or half as much again. A train loss that rose with it is another fault. With few evaluations a
-steadily growing gap stands in for significance, and so do two or more evaluations in a row that rise far beyond what
-the others move by, as in the guide's C2, and the ranks of seven evaluations. A rise no higher than an earlier one that
-went back is waited for. It is a warning until it has lasted three evaluations and train loss has fallen far.
+and lies 15 % below it, or, once it has lasted, by half of all that it fell. A train loss that rose with it is another
+fault. With few evaluations a steadily growing gap stands in for significance, and so do two or more evaluations in a
+row that rise far beyond what the others move by, as in the guide's C2, and the ranks of seven evaluations. A rise no
+higher than an earlier one that went back is waited for. It is a warning until it has lasted three evaluations and train
+loss has fallen far.
 
 A train loss that went on falling far below an eval loss that has turned is a warning, unless a metric is still at its
 best; so are four evaluations in a row that each rise, fifteen that drift up, a small rise while a metric got much
@@ -92,6 +93,7 @@ class Limits:
     longer: float = 1.5  # … unless it lasts that many times as long; own choice
     train_fall: float = 0.02  # of the train level at the lowest evaluation, by which it fell since; own choice
     apart: float = 0.15  # of the train level, by which eval loss lies above it at the end; labelled runs as they grew
+    apart_fall: float = 0.5  # … or by this much of all that the train loss fell; own choice
     far: float = 0.5  # of the train level: so far above that train need not have fallen; own choice
     widened: float = 1.5  # times eval over train loss at the lowest, where train had been above; own choice
     torn_fall: float = 0.3  # of the train level since the lowest: a rise beside it is more than a warning; own choice
@@ -272,8 +274,11 @@ def parted(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
         return bool(now < then)
     above = up.end / now
     widened = above >= 1 and above * then > limits.widened * up.low
+    # a loss with a high floor shows a small share of itself: beside all that the train loss fell it is much
+    gap = up.end - now > limits.apart_fall * (shape.start_level(case.train) - now) > 0
+    gap = gap and up.sure and len(evals) - 1 - up.best >= limits.lasting
     fell = now < (1 - limits.train_fall) * then
-    return bool((fell and (above > 1 + limits.apart or widened)) or above > 1 + limits.far)
+    return bool((fell and (above > 1 + limits.apart or widened or gap)) or above > 1 + limits.far)
 
 
 def then_and_now(case: Case, evals: Curve, best: int, limits: Limits) -> tuple[float, float]:

@@ -2,8 +2,8 @@
 
 ## What it checks
 A loss (or the epoch, or a metric) that starts again from its first step although much had been written before. Where
-the first attempt was short (fewer than four points, or a fifth of the later one's), or the later one is a single point,
-it is information.
+the first attempt was short (fewer than four points, or a fifth of the later one's), or the later one is a single point
+and there were fewer than three before it, it is information.
 
 ## Why it matters
 Tools that draw all points show a zigzag; averages, minima and the best checkpoint mix two models. Only the later
@@ -33,6 +33,7 @@ from tb_evalguide.model import Evidence, Restart, Role, Rule, Series, Severity, 
 class Limits:
     points: int = 4  # fewer points before it are a false start, not a training; own choice
     begun: int = 2  # fewer points after it are a last test, not another training; own choice
+    several: int = 3  # fresh starts, after which even a single point is another training; own choice
     share: float = 0.2  # of the later training's points, below which the first one was a false start; own choice
 
 
@@ -59,7 +60,8 @@ def logged(case: Case, roles: Sequence[Role]) -> list[Series]:
 def evidence(series: Series, fresh: tuple[Restart, ...], limits: Limits) -> Evidence:
     abandoned = len(np.unique(series.superseded_steps))
     later = len(series)
-    much = later >= limits.begun and abandoned >= max(limits.points, limits.share * later)
+    another = later >= limits.begun or len(fresh) >= limits.several
+    much = another and abandoned >= max(limits.points, limits.share * later)
     old_end = float(series.superseded_values[-1]) if abandoned else float("nan")
     return Evidence(
         steps=(int(series.steps[0]), max(r.last_step for r in fresh)),

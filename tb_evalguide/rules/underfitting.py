@@ -3,8 +3,8 @@
 ## What it checks
 The drop of the better of the two losses from its start. In the guide profile less than 10 % with a loss above 1.5
 (guide, C3: 6 %). For models that begin untrained less than 25 %, or 30 % (language models 60 %) where 95 % of the run
-and all evaluations stood level; for classifiers whose first loss lies far below guessing 10 %. A drop below 2.5 %
-without any trend counts, too.
+and all evaluations stood level; for classifiers whose first loss lies far below guessing 10 %, and 2.5 % for those
+whose first accuracy is 70 % already. A drop below 2.5 % without any trend counts, too.
 Outside the guide a run of fewer than thirty points, or one that still falls, is only warned of, one that has just
 begun and still falls is left alone, and a few points whose noise hides the fall are not judged unless evaluations tell.
 A loss that had fallen far enough and came back is no such case, nor is one that falls within the warm-up, nor a fall of
@@ -55,12 +55,13 @@ class Limits:
     flat_drop: float = 0.30  # … such a drop is little, too; labelled runs: healthy ones stood at most 93 %
     flat_tokens: float = 0.60  # likewise of a language model, which learns how frequent tokens are at once; own choice
     learned: float = 0.35  # half of ln 2: a classifier's first loss below it is no loss of guessing; own choice
+    able: float = 0.7  # first accuracy of a model that knows the task already; labelled runs: one fault of 46 has it
     climb_sigmas: float = 3.0  # of the climb after the lowest level, by which a loss that fell came back; as STB001
     level_evals: int = 8  # evaluations that tell a level eval loss …
     level_noise: float = 0.01  # … whose points scatter by no more than that share of it; own choice
     accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
-    bend_points: int = 12  # of either loss, in which a bend can be seen; own choice
-    bend_sigmas: float = 20.0  # of a point, by which either fell: two readers called such runs healthy
+    bend_points: int = 8  # of either loss, in which a bend can be seen; own choice
+    bend_sigmas: float = 12.0  # of a point, by which either fell: two readers called such runs healthy
     bend: float = 0.5  # last third's fall over the first third's: a straight line has 1; own choice
     going: float = 0.005  # of the loss, by which its last third, or each of the last evaluations, falls on …
     going_share: float = 0.1  # … or this much of the whole drop, where that is less; own choice
@@ -123,10 +124,18 @@ def least_drop(case: Case, curve: Curve, limits: Limits) -> float:
     """The relative drop that a model of this profile shows when it learns."""
     if case.profile.id in ("guide", "llm-sft"):
         return limits.guide_drop
+    if case.profile.id == "classification" and begins_able(case, limits):
+        return lr_too_low.Limits().drop
     # no loss of guessing: it is not known, or the first logged value lies far below it already
     if case.profile.id == "generic" or (case.profile.id == "classification" and curve.values[0] < limits.learned):
         return limits.generic_drop
     return limits.drop
+
+
+def begins_able(case: Case, limits: Limits) -> bool:
+    """The first accuracy is that of a model which knows the task already: there is little left to gain."""
+    accuracy = case.curve(Role.EVAL_ACCURACY) or case.curve(Role.TRAIN_ACCURACY)
+    return accuracy is not None and float(accuracy.values[0]) >= limits.able * shape.whole(accuracy)
 
 
 def stood_still(case: Case, curve: Curve, flat: float, limits: Limits) -> bool:
@@ -174,7 +183,16 @@ def converges(case: Case, limits: Limits) -> bool:
     if case.profile.id != "generic" or not curves or len(curves) < len(there):
         return False
     clear = all(c.values[0] - c.tail(0.1, 2) > limits.bend_sigmas * c.noise for c in curves)
-    return clear and all(shape.lateness(curve) < limits.bend for curve in curves)
+    return clear and all(late_fall(curve) < limits.bend for curve in curves)
+
+
+def late_fall(curve: Curve) -> float:
+    """Fall in the last third of the points over that in the first; in the halves of a curve too short for thirds."""
+    late = shape.lateness(curve)
+    if math.isnan(late):
+        first, middle, last = curve.values[0], curve.values[(len(curve) - 1) // 2], curve.values[-1]
+        late = float((middle - last) / (first - middle)) if first > middle else math.nan
+    return late
 
 
 def accuracy_grows(case: Case, limits: Limits) -> bool:

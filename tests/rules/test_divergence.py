@@ -299,3 +299,21 @@ def test_limits_of_earlier_swings(height, times, end, fires):
     for first in (110, 155)[:times]:
         loss[first : first + 20] += height
     assert bool(found(RULE, case(train(loss)))) is fires
+
+
+@pytest.mark.parametrize(("evaluations", "top", "train_top", "fires"), [
+    (5, 1.55, 1.30, True),
+    (4, 1.65, 1.30, False),  # too few in a row
+    (6, 1.45, 1.30, False),  # the evaluations did not rise by half
+    (6, 1.55, 1.20, False),  # train loss did not climb by a quarter
+])  # fmt: skip
+def test_evaluations_that_each_rise_beside_a_train_loss_that_climbs(evaluations, top, train_top, fires):
+    """From 20 down to 1.0 and slowly up again: a twentieth of the drop, however far beyond the noise."""
+    down = [20.0, 8.0, 3.0, 1.6, 1.2, 1.05, 1.02, 1.0]
+    level = np.concatenate([down, np.linspace(1.0, top, evaluations + 1)[1:]])
+    losses = np.interp(np.arange(10 * len(level)), 10 * np.arange(len(level)) + 9, level)
+    climb = losses[79:] - 1.0
+    losses[79:] = 1.0 + climb / climb[-1] * (train_top - 1.0)
+    losses[-int(0.1 * len(losses)) :] = train_top
+    run = case(train(losses * (1 + 0.004 * np.sin(2.4 * np.arange(len(losses))))), evals(level), profile="generic")
+    assert bool(found(RULE, run)) is fires

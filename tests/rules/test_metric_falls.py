@@ -80,3 +80,18 @@ def test_the_fall_must_stand_out_from_the_noise(off, fires):
 def test_two_evaluations_after_the_best_are_too_few(end, fires):
     rising = [*np.linspace(0.5, 0.82, 12), 0.83, 0.84]
     assert bool(found(RULE, classifier([*rising, *end], losses=train(decay(150))))) is fires
+
+
+@pytest.mark.parametrize(("end", "accuracy", "fires"), [
+    (0.08, [0.16, 0.08, 0.02, 0.1, 0.1, 0.09, 0.08, 0.1, 0.11, 0.09, 0.1, 0.09], True),
+    (0.10, [0.16, 0.08, 0.02, 0.1, 0.1, 0.09, 0.08, 0.1, 0.11, 0.09, 0.1, 0.09], False),  # train loss kept 5 % of 2
+    (0.08, [0.09, 0.08, 0.08, 0.09, 0.1, 0.09, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], False),  # it gained, if little
+    (0.08, [0.16, 0.08, 0.17, 0.18, 0.17, 0.1, 0.08, 0.1, 0.11, 0.09, 0.1, 0.09], None),  # it had gained, and lost it
+])  # fmt: skip
+def test_a_train_loss_that_went_to_nothing_while_the_metric_gained_nothing(end, accuracy, fires):
+    losses = train(np.geomspace(2.0, end, 60), 20)
+    it = found(RULE, classifier(accuracy, losses=losses))
+    if fires is None:
+        assert not any(e.variant == "no_gain" for e in it)
+    else:
+        assert [(e.variant, severity(RULE, e)) for e in it] == [("no_gain", Severity.MEDIUM)] * fires

@@ -655,3 +655,17 @@ def test_limits_of_a_small_rise_with_a_metric_that_fell(rise, lost, fires):
 def test_limits_of_a_train_loss_that_rose_too(rise, train_rise, expected):
     run = case(train(np.repeat([0.5, 0.5 * (1 + train_rise)], [16, 6]), 50), evals(u_of_11(rise)))
     assert train_rises(run, run.evals, climbed(run), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("gap", "late", "expected"), [
+    (0.27, 13, [Severity.MEDIUM]),
+    (0.23, 13, []),  # less than half of the 0.5 that train loss fell
+    (0.27, 9, []),  # too few evaluations since the lowest
+])  # fmt: skip
+def test_a_loss_with_a_high_floor_parts_by_a_part_of_its_fall(gap, late, expected):
+    """Both began at 4.0; train fell by 0.5, and eval loss lost again all that it had gained."""
+    losses = np.concatenate([np.linspace(4.0, 3.6, 60), np.linspace(3.6, 3.5, 10 * late)])
+    low, end = 3.4 + gap, 3.5 + gap
+    level = np.concatenate([np.linspace(3.8, low, 6), np.linspace(low, end, late + 1)[1:]])
+    it = [e for e in found(RULE, case(train(losses), evals(level), profile="generic")) if e.variant == ""]
+    assert [severity(RULE, e) for e in it] == expected

@@ -76,3 +76,11 @@ def test_a_metric_tells_where_no_loss_was_logged(role):
 def test_a_metric_written_by_the_batch_of_each_evaluation_is_no_training():
     passes = resumed("eval/accuracy", [(range(20), decay(20, 0.6, 0.9)) for _ in range(8)])
     assert not found(RULE, case(train(decay(200)), roles={Role.EVAL_ACCURACY: passes}))
+
+
+@pytest.mark.parametrize(("parts", "expected"), [(3, Severity.INFO), (4, Severity.MEDIUM)])
+def test_after_three_fresh_starts_a_single_point_is_another_training(parts, expected):
+    logged = [(every(12, 1, 0), decay(12, seed=k)) for k in range(parts - 1)] + [([0], [3.0])]
+    (evidence,) = found(RULE, case(resumed("loss", logged)))
+    assert evidence.numbers["starts"] == parts - 1 and evidence.numbers["later"] == 1
+    assert severity(RULE, evidence) is expected

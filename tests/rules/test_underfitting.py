@@ -1,11 +1,15 @@
 """LRN004: both losses stay high."""
 
+import math
+
 import numpy as np
 import pytest
 
+from tb_evalguide import shape
+from tb_evalguide.case import Curve
 from tb_evalguide.diagnosis import check_rule
 from tb_evalguide.model import Role, Severity
-from tb_evalguide.rules.underfitting import RULE
+from tb_evalguide.rules.underfitting import RULE, late_fall
 
 from ..support.checks import cosine, decay, evals, every, found, rate, severity, skipped, train
 from ..support.phases import C3, case, series, table
@@ -305,10 +309,9 @@ def bent(late):
 
 
 @pytest.mark.parametrize(("values", "fires"), [
-    (62_500 + decay(11, 6_000, 10, noise=0, rate=8), True),  # too few points to see a bend in
-    (62_500 + decay(12, 6_000, 10, noise=0, rate=8), False),
-    (500 + decay(60, 24, 2, noise=0) + 0.75 * wiggle(60), True),  # a drop of 19 σ
-    (500 + decay(60, 24, 2, noise=0) + 0.65 * wiggle(60), False),  # … and of 22 σ
+    (62_500 + decay(8, 6_000, 10, noise=0, rate=8), False),
+    (500 + decay(60, 24, 2, noise=0) + 1.25 * wiggle(60), True),  # a drop of 11 σ
+    (500 + decay(60, 24, 2, noise=0) + 1.1 * wiggle(60), False),  # … and of 13 σ
     (bent(0.45), False),
     (bent(0.55), True),  # hardly a bend
 ])  # fmt: skip
@@ -333,3 +336,32 @@ def test_limit_of_evaluations_that_still_fall(each, expected):
     judged = 2.0 * (1 + each * np.array([3, 3, 3, 3, 3, 3, 3, 2, 1, 0]))
     (evidence,) = found(RULE, case(train(np.full(100, 2.0)), evals(judged), profile="classification"))
     assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("n", "fires"), [(8, False), (7, True)])
+def test_evaluations_too_few_to_show_a_bend_beside_a_train_loss_that_does(n, fires):
+    losses = train(62_500 + decay(60, 6_000, 10, noise=0, rate=8))
+    level = evals(62_500 + decay(n, 6_000, 10, noise=0, rate=8), 80)
+    assert bool(found(RULE, case(losses, level, profile="generic"))) is fires
+
+
+def test_the_halves_of_eight_points_show_a_bend():
+    """Too few for thirds: the later half fell by 0.4 of what the first did."""
+    values = np.array([24.0, 20, 17, 14, 13, 12, 11, 10])
+    assert late_fall(Curve.of(evals(values))) == pytest.approx(0.4)
+    assert math.isnan(late_fall(Curve.of(evals(values[::-1]))))
+    thirds = Curve.of(evals(decay(9, 24.0, 10.0, noise=0)))
+    assert late_fall(thirds) == shape.lateness(thirds)
+
+
+@pytest.mark.parametrize(("first", "drop", "fires"), [
+    (0.72, 0.03, False),  # it knows the task: little is left to gain
+    (0.68, 0.03, True),
+    (72.0, 0.03, False),  # in per cent
+    (0.72, 0.02, True),  # nothing at all was gained
+])  # fmt: skip
+def test_a_classifier_that_begins_able_has_little_to_gain(first, drop, fires):
+    accuracy = {Role.EVAL_ACCURACY: series("eval/accuracy", every(12, 50), first + np.linspace(0, 0.01, 12) * first)}
+    level = np.linspace(0.6, 0.6 * (1 - drop), 60)
+    run = case(train(level), evals(level[4::5], 50), roles=accuracy, profile="classification")
+    assert bool(found(RULE, run)) is fires
