@@ -157,11 +157,10 @@ def enough(case: Case, limits: Limits) -> bool:
     """The guide's own tables have four points; elsewhere more are needed before slowness can be told."""
     if finished(case, limits):
         return True
-    span = case.last_step - case.first_step
-    if case.is_guide:
-        return span >= limits.steps or case.steps_are_epochs
-    if span < limits.steps and not case.steps_are_epochs:
+    if taken(case) < limits.steps and not case.steps_are_epochs:
         return False
+    if case.is_guide:
+        return True
     evals = len(case.evals) if case.evals is not None else 0
     train = len(case.train) if case.train is not None else 0
     return train >= limits.points or evals >= limits.evals
@@ -172,9 +171,14 @@ def finished(case: Case, limits: Limits) -> bool:
     planned, curve = case.planned_steps, case.loss
     if planned is None or curve is None or len(curve) < limits.finished_points:
         return False
-    # steps taken since the first logged one, and those that led up to it
-    taken = case.last_step - case.first_step + int(stats.median(np.diff(curve.steps)))
-    return taken >= limits.steps and case.last_step >= limits.finished * planned
+    return taken(case) >= limits.steps and case.last_step >= limits.finished * planned
+
+
+def taken(case: Case) -> int:
+    """Steps since the first logged one, and those that led up to it."""
+    curve = case.loss
+    each = int(stats.median(np.diff(curve.steps))) if curve is not None and len(curve) > 1 else 0
+    return case.last_step - case.first_step + each
 
 
 def young(case: Case, curve: Curve, limits: Limits) -> bool:

@@ -65,7 +65,7 @@ def rhythm(curve: Curve, limits: Limits) -> tuple[int, float, float] | None:
     """(period in points, autocorrelation there, size of the swing as a share of the level), or None."""
     values = curve.values[-2000:]
     n = len(values)
-    longest = min(n // limits.periods, limits.longest)
+    longest = min(n // limits.periods, limits.longest, (n - 2) // 2)  # its double must be a lag, too
     level = abs(float(stats.median(values)))
     # differences leave no trend; a rhythm of sharp steps stays what it was
     steps = np.diff(values)

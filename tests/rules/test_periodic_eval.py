@@ -81,3 +81,9 @@ def test_either_side_of_what_is_a_rhythm(values, fires):
 def test_the_rhythm_must_be_most_of_what_moves(noise, fires):
     values = rhythm(400, 5) + noise * np.random.default_rng(4).standard_normal(400)
     assert bool(found(RULE, case(None, evals(values)))) is fires
+
+
+@pytest.mark.filterwarnings("error")
+def test_two_periods_are_the_fewest_that_can_be_asked_for():
+    """Twice the longest period is all that there is: no lag beyond it is looked up."""
+    assert not found(RULE, case(train(decay(60, noise=0.05))), periods=2)
