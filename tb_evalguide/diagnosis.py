@@ -46,6 +46,7 @@ PLAIN_FALL = 0.1  # of the first level, in so few points; own choice
 RISEN = 1.1  # times the first evaluation, where two or three are all there are; own choice
 SLOWNESS = ("LRN003", "LRN004")  # the rules that say why a loss hardly falls
 LEAST_PROGRESS = 0.025  # relative drop of the loss (as LRN003): less is none, and "healthy" would be said by absence
+LEAST_FALL = 1e-3  # of the first loss: beside no noise at all a fall in the last digits is none; own choice
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
 
 
@@ -385,14 +386,14 @@ def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
     told = [o.result.outcome != "skipped" for o in outcomes if o.rule.id in SLOWNESS]
     if case.loss is None or case.profile.id == "rl":
         return None
-    start, end = shape.progress_ends(case) or shape.ends(case.loss)
+    of, start, end = shape.progress_told(case) or (case.loss, *shape.ends(case.loss))
     if len(case.loss) >= LEAST_CURVE and not fell_beyond_chance(case) and not overfitting.metric_gains(case):
         return Text(
             N_(
                 "The loss does not fall by more than its noise ({start:.4g} → {end:.4g} over {points} points): no more "
                 "can be told."
             ),
-            {"start": start, "end": end, "points": len(case.loss)},
+            {"start": start, "end": end, "points": len(of)},
         )
     if any(told) or not shape.progress(case) < LEAST_PROGRESS:
         return None
@@ -435,7 +436,7 @@ def fell_beyond_chance(case: Case) -> bool:
     curves = [c for c in (case.train, case.evals) if c is not None and len(c) >= LEAST_CURVE]
     return any(
         stats.mann_kendall(c.values).p_down < 0.05
-        or shape.start_level(c) - c.tail(0.1, 2) > shape.HIDDEN_SIGMAS * c.noise > 0
+        or shape.start_level(c) - c.tail(0.1, 2) > max(shape.HIDDEN_SIGMAS * c.noise, LEAST_FALL * abs(c.values[0]))
         for c in curves
     )
 

@@ -51,7 +51,8 @@ class _Formatter(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> Any:
         text = super().format_field(value, format_spec)
         # "1.79e+03" is hard to read beside the curve's own 1,790: as many digits, written out
-        if "e+0" in text and format_spec.endswith("g") and abs(float(text)) < 1e6:
+        large = "e+0" in text or ("." not in text and len(text) > 3)
+        if format_spec.endswith("g") and large and abs(float(text)) < 1e6:
             return f"{float(text):{'+' if format_spec.startswith('+') else ''},.0f}"
         return text
 

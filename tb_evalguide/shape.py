@@ -199,37 +199,42 @@ def ends(curve: Curve) -> tuple[float, float]:
 
 
 def progress(case: Case) -> float:
-    """Relative drop of the loss over the run: from the first logged value to the better of the two last levels.
+    """Relative drop of the loss over the run: the larger one of the train and the eval loss.
 
-    NaN when there is no loss or it does not start positive. With dropout or label noise the train loss stays above
-    the eval loss; the better of the two says what was learned, as does the drop of the eval loss by itself.
+    NaN when there is no loss or it does not start positive. Where the evaluations began only after the train loss had
+    fallen, the eval loss fell from where that began: with dropout or label noise the train loss stays above it.
     """
-    told = progress_ends(case)
-    return 1 - told[1] / told[0] if told is not None else math.nan
+    told = progress_told(case)
+    return 1 - told[2] / told[1] if told is not None else math.nan
 
 
-def progress_ends(case: Case) -> tuple[float, float] | None:
-    """(start, end) that `progress` is measured between, for sentences that name all three; None where it is NaN."""
-    start_curve = case.loss
-    if start_curve is None or len(start_curve) < 2:
+def progress_told(case: Case) -> tuple[Curve, float, float] | None:
+    """(the curve that tells how far the loss fell, its start, its end), for sentences that name them; or None."""
+    curve = case.loss
+    if curve is None or len(curve) < 2:
         return None
-    start = start_level(start_curve)
-    line = hidden_line(start_curve)
+    evals = case.evals if case.evals is not None and len(case.evals) >= 2 and case.evals is not curve else None
+    line = hidden_line(curve)
+    told = []
     if line is not None and line[0] > 0:
-        evals = case.evals
-        if evals is None or evals is start_curve or len(evals) < 2 or evals.values[0] <= 0:
-            return line
-        first, last = float(evals.values[0]), evals.tail(0.1, 2 if len(evals) >= 8 else 1)
-        return line if line[1] / line[0] <= last / first else (first, last)
-    evals = case.evals if case.evals is not None and len(case.evals) >= 2 else None
-    if case.evals is not None and case.evals.steps[0] < start_curve.steps[0]:
-        start = max(start, float(case.evals.values[0]))  # evaluated before the first step that was logged
-    levels = [c.tail(0.1, 2 if len(c) >= 8 else 1) for c in (case.train, evals) if c is not None and len(c) >= 2]
-    told = [(start, min(levels))] if start > 0 else []
-    if evals is not None and evals is not start_curve and evals.values[0] > 0:
-        # the eval set may be the harder one throughout: from its own first value, never down to the train loss
-        told.append((float(evals.values[0]), evals.tail(0.1, 2 if len(evals) >= 8 else 1)))
-    return min(told, key=lambda ends: ends[1] / ends[0], default=None)
+        told.append((curve, *line))
+    elif start_level(curve) > 0:
+        told.append((curve, start_level(curve), _last(curve)))
+    if evals is not None and evals.values[0] > 0:
+        first = float(evals.values[0])
+        if line is None and told and _missed_the_fall(curve, evals):
+            first = max(first, told[0][1])
+        told.append((evals, first, _last(evals)))
+    return min(told, key=lambda one: one[2] / one[1], default=None)
+
+
+def _missed_the_fall(train: Curve, evals: Curve) -> bool:
+    """The first evaluation came when a part of the run was over, and lies below where the train loss began."""
+    return bool(evals.steps[0] > train.steps[0] and evals.values[0] < start_level(train))
+
+
+def _last(curve: Curve) -> float:
+    return curve.tail(0.1, 2 if len(curve) >= 8 else 1)
 
 
 CUT_SHORT = 0.6  # of the planned steps, or of the peak learning rate: beyond it a run can be judged by where it got

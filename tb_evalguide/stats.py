@@ -174,17 +174,26 @@ def mann_kendall(values: Floats) -> Trend:
     counts = tie_counts(values)
     variance = (n * (n - 1) * (2 * n + 5) - float((counts * (counts - 1) * (2 * counts + 5)).sum())) / 18
     x = np.arange(n, dtype=np.float64)
-    # a walk whose steps are as often up as down takes n − 1 in one direction with a chance of 2^(1 − n), however it is
-    # correlated: a series that only falls needs no correction, and what detrending leaves of it is its bend
-    r = lag1(values - theil_sen(x, values) * x) if abs(s) < n * (n - 1) / 2 else 0.0
+    r = lag1(values - theil_sen(x, values) * x)
+    plain = variance
     if r > 0:
         k = np.arange(1, n)
         variance *= 1 + 2 * float(((1 - k / n) * r**k).sum())
     if variance <= 0:
         return Trend(0.0, 0.5, 0.5, 0.0)
-    z = (s - math.copysign(1, s)) / math.sqrt(variance) if s else 0.0
-    p_up = 0.5 * math.erfc(z / math.sqrt(2))
+    z, p_up = _normal(s, variance)
+    if abs(s) == n * (n - 1) / 2:
+        # What detrending leaves of a smooth fall is its bend, no correlation. A walk whose steps are as often up as
+        # down takes n − 1 of them in one direction with a chance of 2^(1 − n): what only falls is as sure as that.
+        chance = max(0.5 * math.erfc(abs(_normal(s, plain)[0]) / math.sqrt(2)), 2.0 ** (1 - n))
+        p_up = min(p_up, chance) if s > 0 else max(p_up, 1 - chance)
     return Trend(z, p_up, 1 - p_up, s / (n * (n - 1) / 2))
+
+
+def _normal(s: float, variance: float) -> tuple[float, float]:
+    """(z of Kendall's S, corrected for continuity; its one-sided p of a rise)."""
+    z = (s - math.copysign(1, s)) / math.sqrt(variance) if s else 0.0
+    return z, 0.5 * math.erfc(z / math.sqrt(2))
 
 
 def sigmas(difference: float, noise: float) -> float:

@@ -11,11 +11,11 @@ import pytest
 
 from tb_evalguide.api import diagnose as diagnose_folder
 from tb_evalguide.config import Config
-from tb_evalguide.diagnosis import diagnose_training
+from tb_evalguide.diagnosis import diagnose_training, fell_beyond_chance
 from tb_evalguide.model import Floats, Run, RunReport, Series, Training
 
 from .support.checks import cosine, decay, every, resumed
-from .support.phases import series
+from .support.phases import case, series
 from .support.writer import EventWriter
 
 SEEDS = range(4)
@@ -377,6 +377,11 @@ def test_a_metric_that_rises_shows_what_the_noise_of_the_loss_hides(end, expecte
     loss = train(0.12 + 0.05 * rng.standard_normal(30), 1)
     report = verdict(loss, series("val/auc", every(30, 1), np.linspace(0.53, end, 30)), profile="generic")
     assert report.verdict.label == expected
+
+
+@pytest.mark.parametrize(("level", "fell"), [(1.0, True), (1.997, True), (1.999, False)])
+def test_beside_no_noise_at_all_a_fall_at_once_is_a_fall(level, fell):
+    assert fell_beyond_chance(case(train([2.0] + [level] * 19))) is fell
 
 
 def test_a_loss_that_jumps_over_decades_without_a_trend_is_not_healthy():

@@ -380,6 +380,15 @@ def test_the_mean_per_epoch_is_taken_where_it_has_more_points(points: int, taken
     assert choose_roles(training(per_step, per_epoch)).choices[Role.TRAIN_LOSS].tag == taken
 
 
+def test_but_not_one_on_another_axis_than_the_evaluations_nor_one_without_points() -> None:
+    per_step = series("train_loss_step", values=(2.0,) * 9, steps=[50 * i for i in range(1, 10)])
+    evals = series("val_loss", values=(2.0,) * 10, steps=[45 * i for i in range(1, 11)])
+    epochs = series("train_loss_epoch", values=(2.0,) * 10, steps=list(range(10)))
+    nothing = series("train_loss_epoch", values=(float("nan"),) * 10, steps=evals.steps)
+    for other in (epochs, nothing):
+        assert choose_roles(training(per_step, other, evals)).choices[Role.TRAIN_LOSS].tag == "train_loss_step"
+
+
 def test_several_evaluation_sets_are_said() -> None:
     roles = choose_roles(training("loss", "eval_dev_loss", "eval_web_loss", "epoch"))
     choice = roles.choices[Role.EVAL_LOSS]

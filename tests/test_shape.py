@@ -170,9 +170,23 @@ def test_a_harder_eval_set_is_no_progress_of_the_train_loss():
     assert shape.progress(case(train(t), evals(e * np.linspace(1, 0.8, 100), 10))) == pytest.approx(0.2, abs=0.02)
 
 
-def test_an_evaluation_before_the_first_step_is_the_start():
+def test_an_evaluation_before_the_first_step_saw_the_whole_fall():
     before = series("eval/loss", [0, 100, 200], [4.0, 2.6, 2.1])
-    assert shape.progress(case(train(np.linspace(3.0, 2.0, 20)), before)) == pytest.approx(0.5, abs=0.02)
+    of, start, end = shape.progress_told(case(train(np.linspace(3.0, 2.0, 20)), before))
+    assert (of.tag, start, end) == ("eval/loss", 4.0, 2.1)
+
+
+def test_an_easier_eval_set_is_no_progress_of_the_train_loss():
+    """Evaluated from the first step on, neither loss fell by more than 2 %."""
+    t, e = np.linspace(2.5, 2.45, 60), np.linspace(1.9, 1.87, 60)
+    assert shape.progress(case(train(t), evals(e, 10))) == pytest.approx(0.02, abs=0.001)
+
+
+def test_evaluations_that_began_later_fell_from_where_the_train_loss_began():
+    """Dropout keeps the train loss above them."""
+    t, e = np.linspace(2.0, 1.6, 60), np.linspace(1.4, 1.2, 6)
+    of, start, end = shape.progress_told(case(train(t), evals(e)))
+    assert of.tag == "eval/loss" and start == pytest.approx(2.0, abs=0.02) and end == 1.2
 
 
 def test_unfinished():

@@ -212,10 +212,23 @@ def test_mann_kendall_s_tau_against_scipy(seed):
 @pytest.mark.parametrize("scale", [1.0, 1e-6, 1e9])
 @pytest.mark.parametrize("n", [8, 13, 20, 100])
 def test_mann_kendall_of_an_exactly_straight_line(n, scale):
-    """What rounding leaves of it once detrended is no autocorrelation."""
+    """What rounding leaves of it once detrended is no autocorrelation; nor is it surer than a walk's chance."""
     trend = stats.mann_kendall(scale * np.linspace(2.0, 1.9, n))
     uncorrected = (n * (n - 1) / 2 - 1) / math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
-    assert trend.tau == -1 and trend.z == pytest.approx(-uncorrected)
+    chance = max(scipy.stats.norm.sf(uncorrected), 2.0 ** (1 - n))
+    assert trend.tau == -1 and trend.p_down <= chance * 1.0001 + 1e-12
+    assert stats.mann_kendall(-scale * np.linspace(2.0, 1.9, n)).p_up == pytest.approx(trend.p_down, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [5, 8, 20])
+def test_mann_kendall_of_a_smooth_bend_is_as_sure_as_a_walk_that_only_falls(n):
+    bend = np.exp(-3 * np.linspace(0, 1, n))
+    assert stats.mann_kendall(bend).p_down <= max(2.0 ** (1 - n), 1e-4)
+
+
+def test_sigmas_beside_no_noise():
+    assert stats.sigmas(1.0, 0.5) == 2 and stats.sigmas(-1.0, 0.0) == -math.inf
+    assert stats.sigmas(1.0, 0.0) == math.inf and stats.sigmas(0.0, 0.0) == 0
 
 
 def test_mann_kendall_calls_few_flat_curves_a_trend():

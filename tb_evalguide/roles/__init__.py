@@ -285,7 +285,7 @@ def _choose_losses(search: _Search, training: Training) -> tuple[RoleChoice, ...
     if trains:
         ordered = sorted(trains, key=lambda r: (not _same_axis(r.candidate.series, eval_series), r.rank))
         chosen = ordered[0]
-        chosen = _nearer_level(search, _with_more_points(chosen, ordered[1:]), ordered[1:], eval_series)
+        chosen = _nearer_level(search, _with_more_points(chosen, ordered[1:], eval_series), ordered[1:], eval_series)
         rivals = [r for r in ordered if r is not chosen and (_rivals(chosen, r) or _unknown_rivals(chosen, r))]
         _choose(search, Role.TRAIN_LOSS, chosen, rivals)
     train_choice = search.choices.get(Role.TRAIN_LOSS)
@@ -606,19 +606,25 @@ def _nearer_level(search: _Search, chosen: _Ranked, others: Sequence[_Ranked], e
     return near[0]
 
 
-def _with_more_points(chosen: _Ranked, others: Sequence[_Ranked]) -> _Ranked:
+def _with_more_points(chosen: _Ranked, others: Sequence[_Ranked], evals: Series | None) -> _Ranked:
     """The mean per epoch in place of a series per step that was logged still more rarely (every 50 steps of few)."""
     c = chosen.candidate
     if c.words.grain != "step":
         return chosen
-    per_epoch = [
-        r
-        for r in others
-        if r.candidate.words.grain == "epoch"
-        and r.candidate.words.rest == c.words.rest
-        and len(r.candidate.series) > len(c.series)
-    ]
-    return per_epoch[0] if per_epoch else chosen
+    for other in others:
+        o = other.candidate
+        alike = o.words.grain == "epoch" and o.words.rest == c.words.rest
+        if (
+            alike
+            and _same_axis(o.series, evals) >= _same_axis(c.series, evals)
+            and _finite(o.series) > _finite(c.series)
+        ):
+            return other
+    return chosen
+
+
+def _finite(series: Series) -> int:
+    return int(np.isfinite(series.values).sum())
 
 
 def _same_axis(a: Series, b: Series | None) -> bool:

@@ -36,7 +36,7 @@ from tb_evalguide.roles.names import words_of
 @dataclass(frozen=True)
 class Limits:
     loss: float = 0.02  # of ln(k) (failure-modes.md #5 says 1 %; losses logged per batch scatter more)
-    above: float = 0.05  # of ln(k), above it, where the accuracies of a whole run stand at 1/k: bumps; own choice
+    above: float = 0.05  # of ln(k), above it, where `worse_evals` accuracies stand at 1/k, k > 2: bumps; own choice
     accuracy: float = 0.25  # of 1/k; a small eval set scatters by that much …
     two: float = 0.16  # … but of 1/2 less: 62 % right between two classes is not guessing
     falls: float = 0.01  # of ln(k), over the later half: a loss that passes chance on its way down does not stay there
@@ -75,7 +75,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     worse = worse_than_guessing(curve, accuracy, classes, limits)
     if worse is not None and not train_learned(case, worse.numbers["chance"], limits):
         return [worse]
-    above = limits.above if accuracy is not None and len(accuracy) >= limits.worse_evals else limits.loss
+    above = limits.above if stands_at(accuracy, k, limits) else limits.loss
     if k < 2 or not -limits.loss * math.log(k) <= end - math.log(k) <= above * math.log(k):
         return ()
     middle = float(stats.median(curve.values[(len(curve) - 1) // 2 :][: max(1, len(curve) // 10)]))
@@ -101,6 +101,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant="evals_only" if learned else "" if math.isfinite(share) else "no_accuracy",
         )
     ]
+
+
+def stands_at(accuracy: Curve | None, k: int, limits: Limits) -> bool:
+    """The accuracies of a whole run stand at 1/k, more classes than two, and do not rise."""
+    if accuracy is None or len(accuracy) < limits.worse_evals or k < 3:
+        return False
+    share = float(stats.median(accuracy.values[len(accuracy) // 2 :])) / shape.whole(accuracy)
+    return abs(share - 1 / k) <= limits.accuracy / k and stats.mann_kendall(accuracy.values).p_up >= 0.05
 
 
 def train_learned(case: Case, chance: float, limits: Limits) -> bool:

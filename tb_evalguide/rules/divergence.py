@@ -165,7 +165,7 @@ def scatters(train: Curve, evals: Curve, end: shape.Ending, ends: shape.Ending, 
 def leaps(train: Curve, limits: Limits) -> bool:
     """From one point on the loss stands at twice the highest of all before it, and all stay there."""
     highest, lowest = np.maximum.accumulate(train.values), np.minimum.accumulate(train.values[::-1])[::-1]
-    after = slice(2, len(train) - limits.leapt + 1)  # the point that the leap leads to, after two or more
+    after = slice(2, max(2, len(train) - limits.leapt + 1))  # the point that the leap leads to, after two or more
     before = highest[after.start - 1 : after.stop - 1]
     return bool(((before > 0) & (lowest[after] >= limits.leap * before)).any())
 

@@ -70,14 +70,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     # a curve far above its noise falls without a test; the test's correction for autocorrelation takes bends for noise
     clear = shape.start_level(curve) - curve.tail() > limits.clear * curve.noise
     falls = clear or stats.mann_kendall(values).p_down < p
-    start, end = shape.progress_ends(case) or shape.ends(curve)
+    of, start, end = shape.progress_told(case) or (curve, *shape.ends(curve))
     numbers = {
         "start": start,
         "end": end,
         "drop": drop,
         "steps": case.last_step - case.first_step,
     }
-    steps = (int(curve.steps[0]), int(curve.steps[-1]))
+    steps = (int(of.steps[0]), int(of.steps[-1]))
     # outside the guide's tables a loss that still falls may yet get there: a warning, not a verdict
     level = None if case.is_guide else Severity.MEDIUM
     # in fine-tuning the guide decides the label: C4b falls by 1.2 %, significant or not
@@ -88,7 +88,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return [
             Evidence(
                 steps=steps,
-                tags=(curve.tag,),
+                tags=(of.tag,),
                 numbers=numbers,
                 confidence=0.85,
                 severity=level,
@@ -98,7 +98,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         ]
     too_young = young(case, curve, limits)  # before the evaluations stand in for a train loss of many more points
     if not clear and case.evals is not None and len(case.evals) >= limits.evals:
-        curve = case.evals  # a mean over a whole set shows the shape that the noise of batches hides
+        of = curve = case.evals  # a mean over a whole set shows the shape that the noise of batches hides
         start, end = shape.ends(curve)
         drop = 1 - end / start if start > 0 else math.nan
         steps = (int(curve.steps[0]), int(curve.steps[-1]))
@@ -122,7 +122,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     return [
         Evidence(
             steps=steps,
-            tags=(curve.tag,),
+            tags=(of.tag,),
             numbers={**numbers, "late": min(lates)},
             confidence=0.75,
             severity=Severity.MEDIUM,

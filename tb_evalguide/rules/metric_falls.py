@@ -3,8 +3,9 @@
 ## What it checks
 Only where no eval loss was logged: an evaluated metric whose direction is known, smoothed by a median of three,
 against its end. It fires when the loss of quality is several times the metric's own noise and at least 5 % of its best
-value, and the same metric on the training data (else the train loss) did not get worse with it. A metric that never
-gained anything while train loss went to less than a twentieth of its start is the same fault.
+value, and the same metric on the training data (else the train loss) did not get worse with it. An accuracy below 70 %
+that never gained anything, as no other metric did, while train loss went to less than a twentieth of its start, is the
+same fault.
 
 ## Why it matters
 The model learns the training examples by heart. Without an eval loss the metric is the only witness of it.
@@ -35,6 +36,7 @@ class Limits:
     sigmas: float = 4.0  # of the metric's own noise, for the end against the best; own choice
     relative: float = 0.05  # of the best value: a fall that anybody would see; own choice
     by_heart: float = 0.05  # of its start, below which train loss has gone to nearly nothing; own choice
+    room: float = 0.7  # first accuracy from which on there was little to gain; as LRN004's `able`
     after: int = 3  # evaluations after the best; own choice
 
 
@@ -48,7 +50,10 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         found = falls(case, choice, limits)
         if found is not None:
             return [found]
-    return gains_nothing(case, known[0], limits) if known else ()
+    accuracy = case.roles.choices.get(Role.EVAL_ACCURACY)
+    if accuracy is None or accuracy not in known or any(gained(choice, limits) for choice in known):
+        return ()
+    return learned_by_heart(case, accuracy, limits)
 
 
 def _evaluated(case: Case) -> list[RoleChoice]:
@@ -80,21 +85,29 @@ def falls(case: Case, choice: RoleChoice, limits: Limits) -> Evidence | None:
     )
 
 
-def gains_nothing(case: Case, choice: RoleChoice, limits: Limits) -> Sequence[Evidence]:
-    """The train loss went to nearly nothing, and the metric ends no better than it began: learned by heart."""
-    train, curve = case.train, Curve.of(choice.series)
+def gained(choice: RoleChoice, limits: Limits) -> bool:
+    """The metric was better than at first, at its end or for three evaluations in between."""
+    curve = Curve.of(choice.series)
+    quality = curve.values if choice.greater_is_better is not False else -curve.values
+    first, end = float(quality[0]), float(stats.median(quality[-max(3, len(quality) // 3) :]))
+    best = float(stats.running_median(quality, 3).max())
+    return end > first or best > first + limits.relative * abs(first)
+
+
+def learned_by_heart(case: Case, accuracy: RoleChoice, limits: Limits) -> Sequence[Evidence]:
+    """The train loss went to nearly nothing, and the accuracy, which had room to grow, ends no better than it began."""
+    train, curve = case.train, Curve.of(accuracy.series)
     if train is None or len(train) < limits.evals or not 0 < train.tail() < limits.by_heart * shape.start_level(train):
         return ()
-    sign = -1.0 if choice.greater_is_better is False else 1.0
-    quality = sign * curve.values
-    first, end = float(quality[0]), float(stats.median(quality[-max(3, len(quality) // 3) :]))
-    if end > first or float(stats.running_median(quality, 3).max()) > first + limits.relative * abs(first):
+    first = float(curve.values[0])
+    if first >= limits.room * shape.whole(curve):
         return ()
+    end = float(stats.median(curve.values[-max(3, len(curve) // 3) :]))
     return [
         Evidence(
             steps=(int(curve.steps[0]), int(curve.steps[-1])),
             tags=(train.tag, curve.tag),
-            numbers={"then": shape.start_level(train), "now": train.tail(), "best": sign * first, "end": sign * end},
+            numbers={"then": shape.start_level(train), "now": train.tail(), "begin": first, "end": end},
             words={"metric": curve.tag},
             confidence=0.7,
             variant="no_gain",
@@ -128,7 +141,7 @@ RULE = Rule(
     variants={
         "no_gain": N_(
             "Nothing that is learned generalises: train loss fell from {then:.3g} to {now:.3g}, but {metric} gained "
-            "nothing ({best:.3g} at first, {end:.3g} at the end)."
+            "nothing ({begin:.3g} at first, {end:.3g} at the end)."
         )
     },
     remedies=(

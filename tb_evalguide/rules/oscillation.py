@@ -176,6 +176,8 @@ def ends_low(case: Case, evals: Curve, limits: Limits) -> bool:
     low = float(evals.values.min())
     if np.argmin(evals.values) < (1 - limits.settled) * len(evals):
         return False  # it swings on without gaining
+    if len(evals) < limits.many and train_swings(case, limits):
+        return False  # too few to tell whether both swing in step
     if low <= 0 or evals.tail(0.1, 2) >= (1 + limits.near) * low or in_step(case, limits):
         return False
     return case.train is None or not shape.level_rises(case.train, limits.thrown)

@@ -4,11 +4,11 @@
 The mean of the last two evaluations against the lowest level of the eval loss, in units of the noise between
 evaluations. It fires when the rise is significant for the number of evaluations, large enough to see (12 % of the
 loss, or a fifth of everything that had been gained), and eval loss has parted from train loss: that fell meanwhile
-and lies 15 % below it, or, once it has lasted, by half of all that it fell. A train loss that rose with it is another
-fault. With few evaluations a steadily growing gap stands in for significance, and so do two or more evaluations in a
-row that rise far beyond what the others move by, as in the guide's C2, and the ranks of seven evaluations. A rise no
-higher than an earlier one that went back is waited for. It is a warning until it has lasted three evaluations and train
-loss has fallen far.
+and lies 15 % below it (half as much if it did not fall), or, after twelve evaluations, by half of the train loss's own
+fall. A train loss that rose with it is another fault. With few evaluations a steadily growing gap stands in for
+significance, and so do two or more evaluations in a row that rise far beyond what the others move by, as in the guide's
+C2, and the ranks of seven evaluations. A rise no higher than an earlier one that went back is waited for. It is a
+warning until it has lasted three evaluations and train loss has fallen far.
 
 A train loss that went on falling far below an eval loss that has turned is a warning, unless a metric is still at its
 best; so are four evaluations in a row that each rise, fifteen that drift up, a small rise while a metric got much
@@ -338,10 +338,12 @@ def keeps_rising(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
 def drifts(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     """Many evaluations rise on and on from the lowest, by little each, while train fell far: no one of them tells."""
     after = evals.values[up.best :]
-    if len(after) < limits.drift_evals or up.rise < limits.drift or not parted(case, evals, up, limits):
+    if len(after) <= limits.drift_evals or up.rise < limits.drift or not parted(case, evals, up, limits):
         return False
     then, now = then_and_now(case, evals, up.best, limits)
-    return bool(now < (1 - limits.drift_fall) * then and stats.mann_kendall(after).p_up < limits.drift_p)
+    return bool(
+        up.low > 0 and 0 < now < (1 - limits.drift_fall) * then and stats.mann_kendall(after).p_up < limits.drift_p
+    )
 
 
 def metric_worsens(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
@@ -407,21 +409,23 @@ def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
     fell = 0 < now < (1 - limits.heart_fall) * then and then - now > limits.clear * case.train_noise
     # far above the train loss a few per cent more are nothing, too
     nothing, once = limits.nothing, limits.gained_once
-    if last >= limits.worlds * now:
-        nothing = limits.gained_once
-    if apart_throughout(case, evals, last >= limits.worlds * now, limits):
+    worlds = last >= limits.worlds * now
+    if apart_throughout(case, evals, worlds, limits):
         nothing = once = limits.nothing_since
+    elif worlds:
+        nothing = limits.gained_once
     gained = last < (1 - nothing) * first or float(evals.values.min()) < (1 - once) * first
     if not fell or gained or last < (1 + limits.far) * now:
         return ()
+    begin = float(evals.values[0])
     return [
         Evidence(
             steps=(int(evals.steps[0]), int(evals.steps[-1])),
             tags=(case.train.tag, evals.tag),
-            numbers={"then": then, "now": now, "begin": first, "end": last, "rise": last / first - 1},
+            numbers={"then": then, "now": now, "begin": begin, "end": last, "rise": last / begin - 1},
             confidence=0.6,
             severity=Severity.MEDIUM,
-            variant="no_gain",
+            variant="no_gain" if last > (1 - limits.nothing) * begin else "little_gain",
         )
     ]
 
@@ -605,6 +609,10 @@ RULE = Rule(
         "no_gain": N_(
             "Nothing that is learned generalises: train loss fell from {then:.3g} to {now:.3g}, but eval loss gained "
             "nothing ({begin:.3g} at first, {end:.3g} at the end)."
+        ),
+        "little_gain": N_(
+            "Hardly anything that is learned generalises: train loss fell from {then:.3g} to {now:.3g}, but eval loss "
+            "only from {begin:.3g} to {end:.3g} ({rise:+.0%}), early on."
         ),
         "no_train": N_(
             "Eval loss rose from {low:.3g} at step {first} to {end:.3g} ({rise:+.0%}): overfitting, as far as "

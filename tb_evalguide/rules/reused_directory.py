@@ -3,7 +3,7 @@
 ## What it checks
 A loss (or the epoch, or a metric) that starts again from its first step although much had been written before. Where
 the first attempt was short (fewer than four points, or a fifth of the later one's), or the later one is a single point
-and there were fewer than three before it, it is information.
+after fewer than three fresh starts, it is information.
 
 ## Why it matters
 Tools that draw all points show a zigzag; averages, minima and the best checkpoint mix two models. Only the later

@@ -20,7 +20,7 @@ curve is flat from early on, check inputs and labels first.
 
 ## When it is wrong
 A pretrained model on data it knows has little to gain; so has a run that starts from a checkpoint. Very noisy labels
-put a floor under the loss.
+put a floor under the loss. Where guessing the largest class is right in 70 %, a model that only does that is missed.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     if came_back(curve, limit, limits):
         return ()
-    start, reached = shape.progress_ends(case) or shape.ends(curve)
+    of, start, reached = shape.progress_told(case) or (curve, *shape.ends(curve))
     end = curve.tail()
     if case.evals is not None and len(case.evals) >= 2:
         end = min(end, case.evals.tail())
     floor = {"guide": limits.guide_loss, "llm-sft": limits.sft_loss}.get(case.profile.id, 0.0)
-    flat = shape.flat_since(curve, 0.02 + 2 * shape.log_noise(curve) / max(1.0, (len(curve) / 20) ** 0.5))
+    flat = shape.flat_since(of, 0.02 + 2 * shape.log_noise(of) / max(1.0, (len(of) / 20) ** 0.5))
     base = limit
     if limit == limits.drop and stood_still(case, curve, flat, limits):
         limit = limits.flat_tokens if case.profile.id == "pretrain" else limits.flat_drop
@@ -109,8 +109,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     unsettled = falls_on or (not case.is_guide and len(curve) < limits.settled)
     return [
         Evidence(
-            steps=(int(curve.steps[0]), int(curve.steps[-1])),
-            tags=(curve.tag,),
+            steps=(int(of.steps[0]), int(of.steps[-1])),
+            tags=(of.tag,),
             numbers={"start": start, "end": reached, "drop": drop, "flat": flat},
             confidence=0.85 if drop < 0.8 * limit else 0.7,
             severity=Severity.MEDIUM if unsettled else None,
@@ -188,11 +188,10 @@ def converges(case: Case, limits: Limits) -> bool:
 
 def late_fall(curve: Curve) -> float:
     """Fall in the last third of the points over that in the first; in the halves of a curve too short for thirds."""
-    late = shape.lateness(curve)
-    if math.isnan(late):
-        first, middle, last = curve.values[0], curve.values[(len(curve) - 1) // 2], curve.values[-1]
-        late = float((middle - last) / (first - middle)) if first > middle else math.nan
-    return late
+    if len(curve) >= 9:
+        return shape.lateness(curve)
+    first, middle, last = curve.values[0], curve.values[(len(curve) - 1) // 2], curve.values[-1]
+    return float((middle - last) / (first - middle)) if first > middle else math.nan
 
 
 def accuracy_grows(case: Case, limits: Limits) -> bool:

@@ -240,3 +240,17 @@ def test_limits_of_a_coin_toss(off, n, tossed):
         assert found(RULE, run)
     else:
         assert "number of classes" in skipped(RULE, run)
+
+
+@pytest.mark.parametrize(("k", "share", "fires"), [(6, 0.18, True), (2, 0.57, False)])
+def test_between_two_classes_nothing_above_guessing_is_near_enough(k, share, fires):
+    """Two classes at 3 % above ln 2: 57 % may be right there, for they are sure and sometimes wrong."""
+    level = train(guess(k, 60, 0.03)), evals(guess(k, 8, 0.03))
+    run = case(*level, roles=accuracy(share, 8), arguments={"num_labels": k}, profile="classification")
+    assert any(e.variant == "" for e in found(RULE, run)) is fires
+
+
+def test_accuracies_that_rise_do_not_stand_at_guessing():
+    rising = {Role.EVAL_ACCURACY: series("val_acc", every(8, 100), np.linspace(0.10, 0.15, 8))}
+    level = train(guess(8, 60, 0.03)), evals(guess(8, 8, 0.04))
+    assert not found(RULE, case(*level, roles=rising, arguments={"num_labels": 8}, profile="classification"))

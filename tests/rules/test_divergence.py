@@ -317,3 +317,9 @@ def test_evaluations_that_each_rise_beside_a_train_loss_that_climbs(evaluations,
     losses[-int(0.1 * len(losses)) :] = train_top
     run = case(train(losses * (1 + 0.004 * np.sin(2.4 * np.arange(len(losses))))), evals(level), profile="generic")
     assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize("leapt", [4, 6, 7, 11, 12, 13, 50])
+def test_more_points_after_a_leap_than_there_are_prove_none(leapt):
+    loss = train([0.14, 0.12, 0.10, 0.09, 0.08, *[0.29] * 6])
+    assert bool(found(RULE, case(loss), leapt=leapt)) is (leapt <= 6)

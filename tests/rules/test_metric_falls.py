@@ -95,3 +95,22 @@ def test_a_train_loss_that_went_to_nothing_while_the_metric_gained_nothing(end, 
         assert not any(e.variant == "no_gain" for e in it)
     else:
         assert [(e.variant, severity(RULE, e)) for e in it] == [("no_gain", Severity.MEDIUM)] * fires
+
+
+@pytest.mark.parametrize(("first", "fires"), [(0.68, True), (0.72, False), (1.0, False)])
+def test_an_accuracy_with_little_room_gains_nothing_and_is_no_fault(first, fires):
+    run = classifier(np.full(12, first), losses=train(np.geomspace(2.0, 0.05, 60), 20))
+    assert [e.variant for e in found(RULE, run)] == ["no_gain"] * fires
+
+
+@pytest.mark.parametrize(("end", "greater", "fires"), [(0.5, True, True), (0.9, True, False), (0.2, False, False)])
+def test_another_metric_that_gained_shows_that_something_generalises(end, greater, fires):
+    accuracies = np.full(12, 0.3)
+    other = series("val_other", every(12, 100), np.linspace(0.5, end, 12))
+    run = case(
+        train(np.geomspace(2.0, 0.05, 60), 20),
+        roles={Role.EVAL_ACCURACY: series("val_acc", every(12, 100), accuracies)},
+        metrics=[(other, greater)],
+        profile="classification",
+    )
+    assert [e.variant for e in found(RULE, run)] == ["no_gain"] * fires

@@ -47,8 +47,8 @@ def test_an_eval_set_that_swings_alone_is_a_fault_only_where_its_swings_eat_up_t
 def test_a_run_that_gained_and_ends_well_has_its_swings_behind_it(end, late, bump, expected):
     loss = decay(200, 3.0, 1.0, noise=0.001)
     loss[80:110] *= bump
-    values = [3.0, 2.0, 1.6, 1.2, 1.8, 1.1, 1.05, 1.0, 1.0, 1.5, late, 1.02, end, end]
-    (evidence,) = found(RULE, case(train(loss), evals(values, 140)))
+    values = [5.4, 5.0, 4.6, 4.2, 3.8, 3.4, 3.0, 2.0, 1.6, 1.2, 1.8, 1.1, 1.05, 1.0, 1.0, 1.5, late, 1.02, end, end]
+    (evidence,) = found(RULE, case(train(loss), evals(values)))
     assert severity(RULE, evidence) is expected
 
 
@@ -342,3 +342,13 @@ def test_limits_of_waves(height, noise, count):
 @pytest.mark.parametrize(("height", "expected"), [(0.045, False), (0.055, True)])
 def test_limit_of_smaller_swings_that_go_on(height, expected):
     assert still_swings(as_curve(steps_up(height, 15)), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("n", "expected"), [(18, Severity.MEDIUM), (22, Severity.MEDIUM)])
+def test_swings_of_both_losses_are_never_behind_a_run(n, expected):
+    """Too few evaluations to correlate, or in step: every fourth evaluation lies 80 % higher, train loss with it."""
+    level = np.linspace(3.0, 1.0, n) * np.where(np.arange(n) % 4 == 2, 1.8, 1.0)
+    level[-2:] = 1.0
+    losses = np.interp(np.arange(10 * n), 10 * np.arange(n) + 9, level)
+    (evidence,) = found(RULE, case(train(losses), evals(level), profile="generic"))
+    assert severity(RULE, evidence) is expected

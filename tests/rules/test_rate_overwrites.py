@@ -28,10 +28,11 @@ def run(loss, lr, optim="adamw_torch"):
     (0.10, 0.11, False),  # it learns: prompt tuning
     (0.49, 0.30, False),
     (0.50, 0.30, True),  # no training goes well at that
+    (0.10, -0.30, True),  # nor is a climb any better
 ])  # fmt: skip
 def test_adam(lr, fall, fires):
     it = found(RULE, run(level(fall), lr))
-    assert [e.variant for e in it] == [""] * fires
+    assert [e.variant for e in it] == ["" if abs(fall) < 0.1 else "any"] * fires
     for evidence in it:
         assert severity(RULE, evidence) is Severity.HIGH
         assert evidence.numbers["rate"] == pytest.approx(lr) and evidence.numbers["early"] == pytest.approx(2.0)
@@ -42,28 +43,51 @@ def test_another_optimizer_may_take_such_rates(optim):
     assert not found(RULE, run(level(0.05), 0.4, optim))
 
 
+@pytest.mark.parametrize(("arguments", "fires"), [
+    ({"optim": "adamw_torch", "learning_rate": 0.5}, True),
+    ({"optim": "adamw_torch", "learning_rate": 1e-4}, False),  # the logged series is the schedule's factor
+    ({"optimizer": "DAdaptAdam"}, False),  # it is meant to be given 1.0
+    ({"optim": "", "optimizer": "adam"}, True),
+    ({"optim": {"name": "SGD", "notes": "no adam"}}, False),
+    ({"optim": 7}, False),
+])  # fmt: skip
+def test_what_the_arguments_say(arguments, fires):
+    loss = level(0.05)
+    assert bool(found(RULE, case(train(loss), lr=rate(np.full(100, 1.0)), arguments=arguments))) is fires
+
+
 @pytest.mark.parametrize("name", ["optim", "optimizer", "optimizer_type"])
 def test_the_optimizer_goes_by_several_names(name):
     loss = level(0.05)
     assert found(RULE, case(train(loss), lr=rate(np.full(100, 0.2)), arguments={name: "AdamW"}))
 
 
-@pytest.mark.parametrize(("lr", "start", "fall", "fires"), [
-    (0.21, 101.0, 0.1, True),
-    (0.19, 101.0, 0.1, False),
-    (0.21, 99.0, 0.1, False),  # below fifty times the level of 2
-    (0.21, 101.0, 0.49, True),
-    (0.21, 101.0, 0.52, False),  # it goes on learning
+@pytest.mark.parametrize(("lr", "start", "fall", "profile", "fires"), [
+    (0.21, 101.0, 0.1, "classification", True),
+    (0.19, 101.0, 0.1, "classification", False),
+    (0.21, 99.0, 0.1, "classification", False),  # below fifty times the level of 2
+    (0.21, 101.0, 0.49, "classification", True),
+    (0.21, 101.0, 0.52, "classification", False),  # it goes on learning
+    (0.21, 510.0, 0.1, "generic", True),
+    (0.21, 490.0, 0.1, "generic", False),  # a regression may begin there
 ])  # fmt: skip
-def test_any_optimizer_that_threw_the_loss_up(lr, start, fall, fires):
-    it = found(RULE, run(level(fall, start=start), lr, None))
+def test_any_optimizer_that_threw_the_loss_up(lr, start, fall, profile, fires):
+    loss = level(fall, start=start)
+    it = found(RULE, case(train(loss), lr=rate(np.full(100, lr)), arguments={}, profile=profile))
     assert [e.variant for e in it] == ["thrown"] * fires
+
+
+@pytest.mark.parametrize(("start", "fires"), [(16.0, True), (14.0, False)])
+def test_a_first_loss_that_is_no_guess(start, fires):
+    """A quick fall from ln 10 to a hundredth of it is a good run."""
+    loss = level(0.1, start=start, early=0.2)
+    assert bool(found(RULE, case(train(loss), lr=rate(np.full(100, 0.3)), profile="classification"))) is fires
 
 
 def test_a_rate_that_was_high_for_a_moment_only():
     """The median over the first half of the logged rates counts, not their peak."""
     lr = np.full(100, 0.01)
-    lr[:20] = 0.5
+    lr[:24] = 0.5
     assert not found(RULE, case(train(level(0.05)), lr=rate(lr), arguments={"optim": "adamw_torch"}))
 
 
