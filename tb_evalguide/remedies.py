@@ -334,6 +334,9 @@ CHECK_MACHINE = Remedy(
 
 # P4, C2: overfitting
 USE_BEST_CHECKPOINT = Remedy(N_("Use the checkpoint with the lowest eval loss, not the last one"), guide=("C2", "K4"))
+USE_BEST_BY_METRIC = Remedy(
+    N_("Use the checkpoint with the best metric, not the last one, and log the eval loss as well"), guide=("C2", "K4")
+)
 EARLY_STOPPING = Remedy(
     N_("Stop early and keep the best checkpoint (EarlyStoppingCallback)"),
     "load_best_model_at_end",

@@ -145,7 +145,7 @@ RULE = Rule(
         )
     },
     remedies=(
-        remedies.USE_BEST_CHECKPOINT,
+        remedies.USE_BEST_BY_METRIC,
         remedies.EARLY_STOPPING,
         remedies.FEWER_EPOCHS,
         remedies.WEIGHT_DECAY,

@@ -95,7 +95,7 @@ RULE = Rule(
     ),
     variants={
         "repeated": N_(
-            "The step counter began again {starts} times: only the last pass ({later} points) can be judged."
+            "The step counter began again {starts} times: only the last pass can be judged (points: {later})."
         ),
         "short": N_(
             "A first attempt of {abandoned} points was abandoned and begun again in the same folder; the later one "
