@@ -50,9 +50,9 @@ class _Formatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         text = super().format_field(value, format_spec)
-        # "1.79e+03" is hard to read beside the curve's own 1,790: as many digits, written out
-        large = "e+0" in text or ("." not in text and len(text) > 3)
-        if format_spec.endswith("g") and large and abs(float(text)) < 1e6:
+        # "1.79e+03" is hard to read beside the curve's own 1,790: as many digits, written out; 1e-05 stays as it is
+        whole = "e+0" in text or not set(".e") & set(text)
+        if format_spec.endswith("g") and whole and abs(float(text)) < 1e6:
             return f"{float(text):{'+' if format_spec.startswith('+') else ''},.0f}"
         return text
 

@@ -223,7 +223,7 @@ def progress_told(case: Case) -> tuple[Curve, float, float] | None:
     if evals is not None and evals.values[0] > 0:
         first = float(evals.values[0])
         if line is None and told and _missed_the_fall(curve, evals):
-            first = max(first, told[0][1])
+            first = told[0][1]
         told.append((evals, first, _last(evals)))
     return min(told, key=lambda one: one[2] / one[1], default=None)
 

@@ -4,7 +4,7 @@
 The mean of the last two evaluations against the lowest level of the eval loss, in units of the noise between
 evaluations. It fires when the rise is significant for the number of evaluations, large enough to see (12 % of the
 loss, or a fifth of everything that had been gained), and eval loss has parted from train loss: that fell meanwhile
-and lies 15 % below it (half as much if it did not fall), or, after twelve evaluations, by half of the train loss's own
+and lies 15 % below it (50 % if it did not fall), or, after twelve evaluations, by half of the train loss's own
 fall. A train loss that rose with it is another fault. With few evaluations a steadily growing gap stands in for
 significance, and so do two or more evaluations in a row that rise far beyond what the others move by, as in the guide's
 C2, and the ranks of seven evaluations. A rise no higher than an earlier one that went back is waited for. It is a
