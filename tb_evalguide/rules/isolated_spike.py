@@ -34,7 +34,7 @@ class Limits:
     points: int = 20  # fewer points give no level to stand out from
     recurrent: float = 0.01  # of the evaluations: so many outliers on a fixed set are a fault …
     often: int = 10  # … but not fewer than that; own choice
-    height: float = 2.0  # times the level: median height of recurrent outliers that count; own choice
+    height: float = 2.0  # times the level: recurrent outliers that count; own choice
     absurd: float = 1000.0  # times the level: no batch of the same data is that hard; own choice
     absurd_start: float = 10.0  # times the first level, too: near 0 a thousand times the level is nothing; own choice
     absurd_count: int = 2  # of these in a row of single batches are a fault; own choice
@@ -101,9 +101,9 @@ def blow_ups(curve: Curve, limits: Limits) -> Sequence[Evidence]:
 
 
 def recurrent(evals: Curve, hits: np.ndarray, level: np.ndarray, limits: Limits) -> bool:
-    """The evaluations jump again and again, and far."""
-    often = len(hits) >= max(limits.often, limits.recurrent * len(evals))
-    return often and bool(stats.median(evals.values[hits] / np.maximum(np.abs(level[hits]), 1e-300)) >= limits.height)
+    """The evaluations jump again and again, and far; smaller jumps between those take nothing from them."""
+    far = evals.values[hits] >= limits.height * np.maximum(np.abs(level[hits]), 1e-300)
+    return bool(far.sum() >= max(limits.often, limits.recurrent * len(evals)))
 
 
 def outliers(curve: Curve, limits: Limits) -> np.ndarray:

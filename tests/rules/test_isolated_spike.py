@@ -48,6 +48,13 @@ def test_recurrent_outliers_of_an_eval_set_are_a_fault_those_of_batches_are_not(
     assert severity(RULE, evidence) is Severity.INFO  # fewer than ten
 
 
+def test_small_outliers_between_the_far_ones_take_nothing_from_them():
+    values = outliers(5.0, list(range(20, 200, 18)))
+    values[list(range(12, 200, 9))] *= 1.6
+    (evidence,) = found(RULE, case(None, evals(values)))
+    assert severity(RULE, evidence) is Severity.MEDIUM and evidence.numbers["count"] > 20
+
+
 def test_skipped_below_twenty_points():
     assert "20" in skipped(RULE, case(train(decay(19))))
     assert not found(RULE, case(train(decay(20))))
