@@ -158,12 +158,14 @@ def findings(outcomes: Sequence[Outcome], case: Case) -> tuple[Finding, ...]:
     found: list[Finding] = []
     taken: set[str] = set()
     arguments = known_arguments(case.training, case.roles)
+    written = {choice.series.tag: choice.series.tags for choice in case.roles.choices.values()}
     for rule, evidence in fired:
         severity = evidence.severity or rule.severity
         label = evidence.label or rule.label
         explained = explanation(label, severity, rule, evidence, found)
-        advice = advise(rule.remedies, arguments, taken_moves=taken) if explained is None else ()
-        taken |= {remedy.move for remedy in rule.remedies if remedy.move} if explained is None else set()
+        remedies = rule.remedies if evidence.remedies is None else evidence.remedies
+        advice = advise(remedies, arguments, taken_moves=taken) if explained is None else ()
+        taken |= {remedy.move for remedy in remedies if remedy.move} if explained is None else set()
         found.append(
             Finding(
                 rule=rule.id,
@@ -173,7 +175,7 @@ def findings(outcomes: Sequence[Outcome], case: Case) -> tuple[Finding, ...]:
                 tier=evidence.tier or rule.tier,
                 confidence=confidence(evidence, case),
                 steps=evidence.steps,
-                tags=evidence.tags,
+                tags=tuple(part for tag in evidence.tags for part in written.get(tag, (tag,))),
                 evidence=dict(evidence.numbers),
                 message=message_of(rule, evidence),
                 remedies=advice,
@@ -244,7 +246,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
             "lr_schedule",
         }
     ),
-    "lr_schedule": frozenset({"lr_too_low", "plateau", "underfitting", "spike"}),
+    "lr_schedule": frozenset({"lr_too_low", "plateau", "underfitting", "spike", "oscillation"}),
     "lr_too_low": frozenset({"plateau", "underfitting"}),
     "underfitting": frozenset({"plateau", "lr_too_low"}),
     "plateau": frozenset({"underfitting", "lr_too_low"}),

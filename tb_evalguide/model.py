@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -90,9 +91,15 @@ class Series:
     superseded_values: Floats = field(default_factory=lambda: np.empty(0))
     superseded_wall_times: Floats = field(default_factory=lambda: np.empty(0))
     restarts: tuple[Restart, ...] = ()
+    parts: tuple[str, ...] = ()  # the tags whose sum this is; none for a tag of the log itself
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the log that it is made of."""
+        return self.parts or (self.tag,)
 
 
 @dataclass(frozen=True)
@@ -249,7 +256,8 @@ class RoleChoice:
 
     @property
     def tag(self) -> str:
-        return self.series.tag
+        """The tag of the log; that of the first part where its parts were added."""
+        return self.series.tags[0]
 
 
 @dataclass(frozen=True)
@@ -302,8 +310,8 @@ class Tier(enum.IntEnum):
 class Evidence:
     """What a rule saw: where, in which tags, which numbers. Never prose, never markup.
 
-    variant picks one of the rule's other messages; severity and label override the rule's own where the rule knows
-    a milder or sharper case.
+    variant picks one of the rule's other messages; severity, label and remedies override the rule's own where the rule
+    knows a milder, sharper or different case.
     """
 
     steps: tuple[int, int]
@@ -318,6 +326,7 @@ class Evidence:
     variant: str = ""
     rival: str | None = None  # label of a close competing explanation
     tier: Tier | None = None  # where this case of the rule stands, when not with the rule's others
+    remedies: tuple[Remedy, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -404,6 +404,10 @@ MORE_EVALS = Remedy(
     N_("Evaluate more often, so that a trend can be seen"), "eval_steps", _halved, (100, 50), (), "evals up"
 )
 LOG_BOTH = Remedy(N_("Log both train loss and eval loss"), guide=("V4",))
+CHECK_EVALUATION = Remedy(
+    N_("Check that the model that is trained is the one that is evaluated, with its own labels and inputs"),
+    guide=("V4",),
+)
 SAME_EVAL_SET = Remedy(N_("Evaluate on the same set every time"))
 
 

@@ -327,7 +327,8 @@ def _entry(run: RunReport, lang: str, curves: int | None) -> dict[str, Any]:
         ],
         "roles": {
             role.value: {
-                "tag": choice.series.tag,
+                "tag": choice.tag,
+                **({"parts": list(choice.series.parts)} if choice.series.parts else {}),
                 "run": choice.series.run,
                 "reason": text(choice.reason),
                 "certain": choice.certain,

@@ -26,6 +26,7 @@ from tb_evalguide.roles.names import (
     read_name,
 )
 from tb_evalguide.roles.placeholders import measured
+from tb_evalguide.roles.wholes import whole
 
 __all__ = ["CONVENTIONS", "Convention", "Naming", "choose_roles", "convention_of", "greater_is_better"]
 
@@ -121,8 +122,11 @@ def choose_roles(
     """
     candidates = _candidates(training)
     convention = convention_of(training, candidates)
-    search = _Search(candidates, convention)
-    _apply_mapping(search, mapping or {})
+    mapping = mapping or {}
+    # a part that the user names is compared with the same part
+    named = not {Role.TRAIN_LOSS.value, Role.EVAL_LOSS.value}.isdisjoint(mapping)
+    search = _Search([*candidates, *(() if named else _sums(training, convention))], convention)
+    _apply_mapping(search, mapping)
     extra = _choose_losses(search, training)
     for role in Role:
         if role not in search.choices and role in _GENERIC:
@@ -152,14 +156,34 @@ def _measured(choice: RoleChoice) -> RoleChoice:
 def _candidates(training: Training) -> list[_Candidate]:
     out: list[_Candidate] = []
     for run in training.runs:
-        place = _place(run, training)
-        table = bool(run.sources) and all(source.kind != "tfevents" for source in run.sources)
+        place, table = _place(run, training), _is_table(run)
         for tag, series in run.series.items():
             if len(series):
                 out.append(_Candidate(series, place, read_name(tag, place), table))
     out = _with_short_splits(out)
     # full event series before copies of them in tables, in a fixed order whatever order the files were found in
     return sorted(out, key=lambda c: (c.table, c.series.run, c.tag))
+
+
+def _sums(training: Training, convention: Convention | None) -> list[_Candidate]:
+    """The losses that a run logs only in parts which its framework adds: of each split that has losses, the same."""
+    if convention is None:
+        return []
+    out = []
+    for run in training.runs:
+        place, table = _place(run, training), _is_table(run)
+        logged = [s for s in run.series.values() if len(s)]
+        sums = [one for one in (whole(logged, pattern) for pattern in convention.part_patterns) if one is not None]
+        split = {read_name(s.tag, place).split for s in logged if read_name(s.tag, place).kind == "loss"}
+        same = {tuple(part.split("/")[-1] for part in one.parts) for one in sums}
+        if len(same) == 1 and len(sums) == len(split):
+            words = (read_name(f"{one.parts[0].split('/')[0]}/loss", place) for one in sums)
+            out += [_Candidate(one, place, word, table) for one, word in zip(sums, words)]
+    return out
+
+
+def _is_table(run: Run) -> bool:
+    return bool(run.sources) and all(source.kind != "tfevents" for source in run.sources)
 
 
 def _with_short_splits(candidates: Sequence[_Candidate]) -> list[_Candidate]:
@@ -266,7 +290,7 @@ def _choose_losses(search: _Search, training: Training) -> tuple[RoleChoice, ...
         trains = _errors_beside(search, evals)
     if not (trains or evals or given_train or given_eval):
         trains, evals = _unnamed_pairs(search)
-        trains = trains or _only_curve(search)
+        trains = trains or _only_curve(search) or _reconstruction(search)
     if given_train:
         trains = []
     if given_eval:
@@ -396,6 +420,18 @@ def _only_curve(search: _Search) -> list[_Ranked]:
     return [_Ranked(unknown[0], (300.0,), certain=False)]
 
 
+def _reconstruction(search: _Search) -> list[_Ranked]:
+    """`train/Recon` beside `train/KL`, where no loss is named: an autoencoder's, the part that its task names."""
+    found = [
+        c
+        for c in search.candidates
+        if not c.words.found.isdisjoint(_RECONSTRUCTION) and c.words.split in ("", "train") and not c.words.derived
+    ]
+    if len(found) != 1 or not _falls(found[0].series):
+        return []
+    return [_Ranked(found[0], (300.0,), certain=False)]
+
+
 def _falls(series: Series) -> bool:
     values = series.values[np.isfinite(series.values)]
     part = max(1, len(values) // 5)
@@ -414,6 +450,7 @@ def _fell(series: Series) -> bool:
 
 
 _OTHER_LOSS = {Role.TRAIN_LOSS: Role.EVAL_LOSS, Role.EVAL_LOSS: Role.TRAIN_LOSS}
+_RECONSTRUCTION = frozenset({"recon", "reconstruction"})
 _NOT_A_LOSS = frozenset(
     {
         "scale",
@@ -664,6 +701,11 @@ def _choose(search: _Search, role: Role, chosen: _Ranked, rivals: Sequence[_Rank
 
 
 def _reason(search: _Search, role: Role, chosen: _Ranked) -> Text:
+    if chosen.candidate.series.parts:
+        return Text(
+            N_("the sum of the parts that {framework} logs"),
+            {"framework": Text(search.convention.name) if search.convention is not None else "?"},
+        )
     if chosen.naming is not None and search.convention is not None:
         if chosen.set_name:
             return Text(

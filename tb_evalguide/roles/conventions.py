@@ -41,12 +41,17 @@ class Convention:
     signs: tuple[str, ...]
     namings: tuple[Naming, ...]
     never: str | None = None  # a tag that shows that it is not this one
+    parts: tuple[str, ...] = ()  # what it logs as addends of one loss without their sum: a pattern for each split
     rl: bool = False
     vision: bool = False
 
     @cached_property
     def never_pattern(self) -> re.Pattern[str] | None:
         return re.compile(self.never) if self.never is not None else None
+
+    @cached_property
+    def part_patterns(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(re.compile(part) for part in self.parts)
 
     @cached_property
     def sign_patterns(self) -> tuple[re.Pattern[str], ...]:
@@ -56,6 +61,7 @@ class Convention:
 R = Role
 _TRAIN_PLACE = r"(.*/)?train(ing)?(_inner)?"
 _EVAL_PLACE = r"(.*/)?(validation|val|valid|eval|dev|test)(_\w+)?"
+_YOLO_PARTS = r"(box|cls|obj|dfl|seg|sem|pose|kobj|rle|angle)"
 
 CONVENTIONS: tuple[Convention, ...] = (
     Convention(
@@ -102,6 +108,8 @@ CONVENTIONS: tuple[Convention, ...] = (
             Naming(R.EVAL_METRIC, r"metrics/mAP.*", "metrics/mAP50(B)"),
             Naming(R.LEARNING_RATE, r"(lr/pg|x/lr)0", "lr/pg0"),
         ),
+        # logged with their gains, so that the loss that is minimised is their sum
+        parts=(rf"train/{_YOLO_PARTS}_loss", rf"val/{_YOLO_PARTS}_loss"),
         vision=True,
     ),
     Convention(

@@ -173,7 +173,7 @@ def _cut(series: Series, step: int) -> Series:
 def _join(old: Series, new: Series, restart: Restart, run: str) -> Series:
     old = _cut(old, int(new.steps[0])) if len(new) else old
     names = ("steps", "values", "wall_times", "superseded_steps", "superseded_values", "superseded_wall_times")
-    arrays = {name: _locked(np.concatenate([getattr(old, name), getattr(new, name)])) for name in names}
+    arrays: dict[str, Any] = {name: _locked(np.concatenate([getattr(old, name), getattr(new, name)])) for name in names}
     return Series(old.tag, run, **arrays, restarts=(*old.restarts, restart, *new.restarts))
 
 

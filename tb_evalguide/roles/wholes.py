@@ -1,0 +1,50 @@
+"""The loss of a run that logs only its parts: their sum, where the framework logs them as they are added."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+
+from tb_evalguide.model import Series
+
+JOINT = " + "
+
+
+def summed(parts: Sequence[Series]) -> Series | None:
+    """One series over the steps that all parts have; None where they share fewer than two.
+
+    What a restart wrote again is kept where all parts wrote the same steps again. A part of nothing but zeros is left
+    out of the name.
+    """
+    steps = reduce(np.intersect1d, (part.steps for part in parts))
+    if len(steps) < 2:
+        return None
+    first = parts[0]
+    again = all(np.array_equal(first.superseded_steps, part.superseded_steps) for part in parts[1:])
+    values = np.sum([part.values[np.searchsorted(part.steps, steps)] for part in parts], axis=0)
+    told = tuple(part.tag for part in parts if part.values.any()) or tuple(part.tag for part in parts)
+    return Series(
+        tag=JOINT.join(told),
+        run=first.run,
+        steps=steps,
+        values=values,
+        wall_times=first.wall_times[np.searchsorted(first.steps, steps)],
+        superseded_steps=first.superseded_steps if again else first.superseded_steps[:0],
+        superseded_values=np.sum([part.superseded_values for part in parts], axis=0) if again else np.empty(0),
+        superseded_wall_times=first.superseded_wall_times if again else np.empty(0),
+        restarts=first.restarts if again else (),
+        parts=tuple(part.tag for part in parts),
+    )
+
+
+def whole(series: Sequence[Series], parts: re.Pattern[str]) -> Series | None:
+    """The sum of those of a run's series that the pattern calls parts of one loss, at least two of them.
+
+    The one that stands for the loss elsewhere (the box loss) comes first, the others as the run spells them.
+    """
+    found = [one for one in series if parts.fullmatch(one.tag)]
+    found.sort(key=lambda one: ("box" not in one.tag, one.tag))
+    return summed(found) if len(found) >= 2 and "box" in found[0].tag else None
