@@ -4,7 +4,8 @@
 Rises of the learning rate after its warm-up by more than a tenth of its range and a quarter of its value between two
 logged points. Jumps that come again and again are a cyclic schedule and are left out. At a resume the schedule was
 probably not restored; that is a fault when the loss rises with it, otherwise information. So is a jump anywhere else
-after which the loss never gets back to where it was.
+after which the loss never gets back to where it was, and one to five times the rate that is taken back within three
+points and throws the loss to twice its level.
 
 ## Why it matters
 Late in training the weights sit in a narrow place. A sudden return to a high rate throws them out of it, and what was
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tb_evalguide import remedies, segments, stats
-from tb_evalguide.case import Case
+from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Floats, Need, Role, Rule, Severity, Skip, Tier
 from tb_evalguide.rules import divergence
@@ -37,6 +38,10 @@ class Limits:
     relative: float = 0.25  # of the value before; a tenth of a narrow range is nothing; own choice
     constant: int = 5  # points, and a tenth of the run, at one rate: it was no warm-up; own choice
     repeats: int = 2  # that many jumps are a cyclic schedule; own choice
+    blip: float = 5.0  # times the rate before: no cycle rises so far from one point to the next …
+    blip_points: int = 3  # … and is back after as many points; own choice
+    blip_back: float = 1.5  # times the rate before, which is back; own choice
+    blip_loss: float = 2.0  # times the level before, to which the loss is thrown; own choice
     harm: float = 4.0  # σ by which the loss level rises with it (failure-modes.md #35)
     harm_share: float = 0.10  # of the loss, at least; as RST002
 
@@ -48,6 +53,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     spread = float(np.ptp(lr.values))
     if spread == 0:
         return ()
+    thrown = blips(case, lr, limits)
+    if thrown:
+        return thrown
     jumps = np.flatnonzero((up > limits.jump * spread) & (up > limits.relative * np.maximum(lr.values[:-1], 0)))
     # a warm-up, however coarsely logged, rises before the rate has ever fallen
     fell = np.flatnonzero(up < 0)
@@ -77,6 +85,43 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             )
         )
     return found[:3]
+
+
+def blips(case: Case, lr: Curve, limits: Limits) -> list[Evidence]:
+    """The rate jumps far up and back at once, and the loss is thrown up with it.
+
+    Where the loss diverges for good, that is the finding, and the jump only the reason for it.
+    """
+    train = case.train
+    if train is None or (train.values <= 0).any():
+        return []
+    interval = float(stats.median(np.diff(lr.steps)))
+    told = []
+    for i in np.flatnonzero((lr.values[:-1] > 0) & (lr.values[1:] > limits.blip * lr.values[:-1])).tolist():
+        after = lr.values[i + 1 : i + 2 + limits.blip_points]
+        back = np.flatnonzero(after <= limits.blip_back * lr.values[i])
+        if not len(back):
+            continue
+        first, last = int(lr.steps[i + 1]), int(lr.steps[i + 1 + back[0]])
+        before = train.values[train.steps < first][-5:]
+        during = train.between(first, last + interval)
+        if len(before) < 5 or not len(during) or during.values.max() < limits.blip_loss * stats.median(before):
+            continue
+        told.append((first, last, float(lr.values[i]), float(after.max()), float(during.values.max())))
+    if not told:
+        return []
+    worst = max(told, key=lambda one: one[4])
+    numbers = {"count": len(told), "before": worst[2], "after": worst[3], "peak": worst[4], "step": worst[0]}
+    return [
+        Evidence(
+            steps=(told[0][0], told[-1][1]),
+            tags=(lr.tag, train.tag),
+            numbers=numbers,
+            confidence=0.85,
+            severity=Severity.INFO if divergence.diverged(case) else Severity.MEDIUM,
+            variant="blip" if len(told) == 1 else "blips",
+        )
+    ]
 
 
 def constant_until(values: Floats, limits: Limits) -> int | None:
@@ -125,6 +170,14 @@ RULE = Rule(
     needs=(Need(Role.LEARNING_RATE, 10),),
     message=N_("The learning rate jumps from {before:.2g} to {after:.2g} at step {first}, off its schedule."),
     variants={
+        "blip": N_(
+            "The learning rate jumps from {before:.2g} to {after:.2g} at step {first} and back at once, and throws the "
+            "loss up to {peak:.3g}."
+        ),
+        "blips": N_(
+            "The learning rate jumps up and back at once {count} times, first at step {first}: from {before:.2g} to "
+            "{after:.2g} at step {step}, which throws the loss up to {peak:.3g}."
+        ),
         "lost": N_(
             "The learning rate jumps from {before:.2g} to {after:.2g} at step {first}, off its schedule, and the loss "
             "rises by {loss_rise:.0%}: it never gets back to where it was."
