@@ -12,7 +12,9 @@ import numpy as np
 
 from tb_evalguide import stats
 from tb_evalguide.case import Case, Curve
-from tb_evalguide.model import Floats
+from tb_evalguide.model import Floats, Role
+
+NEAR_BEST = 0.01  # of all answers: an accuracy this far below its best is as good as ever; own choice
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,14 @@ def lateness(curve: Curve) -> float:
     return late / early if early > 0 else math.nan
 
 
+def late_fall(curve: Curve) -> float:
+    """Fall in the last third of the points over that in the first; in the halves of a curve too short for thirds."""
+    if len(curve) >= 9:
+        return lateness(curve)
+    first, middle, last = curve.values[0], curve.values[(len(curve) - 1) // 2], curve.values[-1]
+    return float((middle - last) / (first - middle)) if first > middle else math.nan
+
+
 def gained(curve: Curve) -> bool:
     """The curve ends clearly lower than it began: by a fifth of its start, near its lowest level."""
     end = ending(curve, 0.2)
@@ -263,6 +273,37 @@ def in_warmup(case: Case) -> bool:
         return False
     rising = bool((np.diff(lr.values) > 0).all())
     return rising and lr.values[0] < 0.5 * lr.values[-1]
+
+
+def eval_accuracy(case: Case) -> Curve | None:
+    """The evaluated accuracy: by its role, or a metric of that name."""
+    named = (c.series for c in case.metrics if "acc" in c.series.tag.lower())
+    return case.curve(Role.EVAL_ACCURACY) or next((Curve.of(series) for series in named), None)
+
+
+def solved(case: Case, least: float) -> float | None:
+    """The share of right answers in the last evaluations of a classifier that ends as good as it ever was.
+
+    None where it lies below `least` or NEAR_BEST below its best, or never moved short of 1: guessing one class does
+    not. What the loss does there, it does on the few examples that are still wrong.
+    """
+    accuracy = eval_accuracy(case) if case.profile.id == "classification" else None
+    if accuracy is None or len(accuracy) < 3:
+        return None
+    right = accuracy.values / whole(accuracy)
+    last, best = float(stats.median(right[-3:])), float(right.max())
+    moved = best == 1 or float(np.ptp(right)) > 0
+    return last if moved and last >= max(least, best - NEAR_BEST) else None
+
+
+def gets_right(case: Case, gained: float, least: float) -> bool:
+    """The evaluated accuracy rose by so much of all answers, and to so much: the task is being learned."""
+    accuracy = eval_accuracy(case)
+    if accuracy is None or len(accuracy) < 3:
+        return False
+    right = accuracy.values / whole(accuracy)
+    last = float(stats.median(right[-3:]))
+    return last >= least and last - start_level(accuracy) / whole(accuracy) >= gained
 
 
 def whole(accuracy: Curve) -> float:

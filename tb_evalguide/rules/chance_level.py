@@ -49,6 +49,7 @@ class Limits:
     worse_evals: int = 6  # accuracies that must stand at 1/k where the loss lies above ln k; own choice
     worse_accuracy: float = 0.1  # of 1/k: how closely they must; own choice
     worse_classes: int = 5  # beyond it 1/k and 1/(k + 1) are too near each other to tell k; own choice
+    beyond: float = 0.2  # of all answers: a train accuracy so far above 1/k has learned; own choice
     largest: float = 20.0  # a loss above it is that of guessing among more classes than there are; own choice
     toss: float = 0.003  # of ln 2, without accuracy or number of classes; own choice
     toss_points: int = 10  # own choice
@@ -112,8 +113,15 @@ def stands_at(accuracy: Curve | None, k: int, limits: Limits) -> bool:
 
 
 def train_learned(case: Case, chance: float, limits: Limits) -> bool:
-    """The train loss fell far below that of guessing, from wherever it began: one on another scale may lie there."""
-    train = case.train
+    """The train loss fell far below that of guessing, from wherever it began: one on another scale may lie there.
+
+    Or the train accuracy lies far above it: k was read from an accuracy that is no guess.
+    """
+    train, right = case.train, case.curve(Role.TRAIN_ACCURACY)
+    if right is not None and len(right) >= limits.points:
+        share = float(stats.median(right.values[len(right) // 2 :])) / shape.whole(right)
+        if share > math.exp(-chance) + limits.beyond:
+            return True
     if train is None or len(train) < limits.points:
         return False
     return train.tail() < (1 - limits.fallen) * min(chance, shape.start_level(train))

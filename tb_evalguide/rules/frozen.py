@@ -3,10 +3,11 @@
 ## What it checks
 Evaluations that are the same to one part in ten thousand over at least half of the run (at least six of them), although
 the learning rate is not known to be zero there; or a train loss whose whole range is below that. Fewer than ten points
-are only warned of.
+are only warned of. Where the train loss went on falling meanwhile, it is the evaluation that is broken.
 
 ## Why it matters
-An eval set gives the same loss again only when the weights are the same: nothing is being trained.
+An eval set gives the same loss again only when the weights are the same: nothing is being trained, or another model
+is evaluated than the one that is.
 
 ## What to do
 Check that the optimizer holds the model's parameters, that they require gradients, that the learning rate is above
@@ -19,7 +20,7 @@ Losses rounded to a few digits in the log.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Limits:
     settled: int = 10  # points before which it is a warning: it may yet start; as LRN001
     sure: int = 20  # points that agree to the last digit: no rounding hides the noise of so many batches; own choice
     share: float = 0.5  # of the run over which they agree; own choice
+    fell: float = 0.05  # of the train level, by which it fell since: then something is trained; own choice
     steps: int = 20  # fewer steps than this prove nothing; own choice
 
 
@@ -55,15 +57,28 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     span = (curve.steps[-1] - curve.steps[first]) / max(1, int(curve.steps[-1]) - case.first_step)
     if count < limits.points or span < limits.share or (rounded(curve) and count < limits.sure):
         return ()
-    return [
-        Evidence(
-            steps=(int(curve.steps[first]), int(curve.steps[-1])),
-            tags=(curve.tag,),
-            numbers={"value": float(curve.values[-1]), "count": count},
-            confidence=0.97,
-            severity=Severity.MEDIUM if len(curve) < limits.settled else None,
-        )
-    ]
+    found = Evidence(
+        steps=(int(curve.steps[first]), int(curve.steps[-1])),
+        tags=(curve.tag,),
+        numbers={"value": float(curve.values[-1]), "count": count},
+        confidence=0.97,
+        severity=Severity.MEDIUM if len(curve) < limits.settled else None,
+    )
+    fell = train_fell(case, found.steps[0], limits) if curve is not case.train else None
+    if fell is None:
+        return [found]
+    numbers = {**found.numbers, "then": fell[0], "now": fell[1]}
+    broken = replace(found, numbers=numbers, confidence=0.8, label="data_integrity", variant="evals_only")
+    return [replace(broken, remedies=(remedies.CHECK_EVALUATION,))]
+
+
+def train_fell(case: Case, step: int, limits: Limits) -> tuple[float, float] | None:
+    """(train level at the step, at the end) where it went on falling from there; else None."""
+    train = case.train
+    if train is None or len(train) < limits.points:
+        return None
+    then, now = float(np.interp(step, train.steps, train.level)), train.tail()
+    return (then, now) if now < (1 - limits.fell) * then and then - now > train.noise else None
 
 
 def constant_from(values: np.ndarray, spread: float) -> int:
@@ -90,6 +105,12 @@ RULE = Rule(
     limits=Limits(),
     check=check,
     message=N_("Nothing is being trained: the loss has been exactly {value:.4g} since step {first} ({count} points)."),
+    variants={
+        "evals_only": N_(
+            "Eval loss has been exactly {value:.4g} since step {first} ({count} evaluations) while train loss fell "
+            "from {then:.3g} to {now:.3g}: it does not measure what is trained."
+        )
+    },
     remedies=(remedies.CHECK_FROZEN, remedies.LR_RAISE),
     not_in=("rl",),
 )

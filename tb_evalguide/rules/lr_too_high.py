@@ -4,7 +4,8 @@
 Whether the train loss ends above where it began although it was lower in between, or spends the second half of the run
 above it. In a short log (guide, C4a): two rises of more than 5 % and no net fall, or a steady climb of 10 %; outside
 the guide the log, or its evaluations with it, must climb by a fifth, for batches scatter. The start is that after an
-early resume, where there was one. Where both losses climbed at first and the rest only won that back, it warns.
+early resume, where there was one. Where both losses climbed at first and the rest only won that back, or where the loss
+was thrown to eight times its first value and took a tenth of the run to come back, it warns.
 
 ## Why it matters
 Steps that are too large throw the weights past every minimum. What was pretrained is lost within a few hundred steps.
@@ -37,6 +38,7 @@ class Limits:
     rises: int = 2  # that many rises in a short log; guide C4a, failure-modes.md #8
     short: int = 12  # points up to which single points are read as the guide's table reads them; own choice
     noise: float = 2.5  # σ of a point between start and second half: one batch that was easy is no start; own choice
+    worse_noise: float = 0.7  # σ of a point, by which the train loss must lie above its start beside them; own choice
     net: float = 0.02  # the loss must end at least this far above its start when the log is long; own choice
     p: float = 0.01  # one-sided Mann–Kendall p of a short log that climbs in small steps; usual
     climb: float = 0.2  # of the first loss, outside the guide's table: two odd batches are no climb; own choice
@@ -44,6 +46,9 @@ class Limits:
     hump: float = 0.1  # of the first value of both losses, by which they climbed before they came back; own choice
     hump_by: float = 0.4  # of the points, until when the climb must have reached its peak; own choice
     hump_points: int = 20  # train points that tell it; own choice
+    thrown: float = 8.0  # times the first value, to which the level was thrown at first; healthy labelled runs: 5.6, …
+    thrown_by: float = 0.2  # … by this much of the points, …
+    thrown_back: float = 0.1  # … and of the points until it was below that value again; own choice
     early: float = 0.2  # of the points: a resume that early sets the start anew; own choice
     significance: float = 3.0  # σ of the difference between the end and the lowest level; swings pass for noise here
 
@@ -57,6 +62,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if evals is not None and len(evals) >= 3 and evals.values[-1] <= evals.values[0]:
             return ()  # batches may alternate; a whole eval set does not
         return short_log(train, limits, alone=not case.is_guide and not evals_climb(evals, limits))
+    tossed = thrown(train, limits)
+    if tossed is not None and train.tail() < tossed.numbers["start"]:
+        return [tossed]
     if evals is not None and eval_improves(evals, float(train.values[0])):
         return ()
     hump = won_back(train, evals, limits)
@@ -72,6 +80,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         end.end > end.start + train.noise and end.rise >= 2 * limits.rise and end.significance >= limits.significance
     )
     worse = evals is not None and len(evals) >= 4 and evals_worse(case, evals, limits)
+    worse = worse and end.end > end.start + limits.worse_noise * train.noise  # else the train loss says nothing
     if net < limits.net or not (clear or above or worse):
         return ()
     return [evidence(train, end.low_step, end.start, end.end, float(train.level.max()), 0.9)]
@@ -103,6 +112,20 @@ def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | No
     climb = (int(train.steps[0]), int(train.steps[np.argmax(train.level)]))
     found = evidence(train, climb[0], starts[0], ends[0], peaks[0], 0.7)
     return replace(found, steps=climb, severity=Severity.MEDIUM, variant="won_back")
+
+
+def thrown(train: Curve, limits: Limits) -> Evidence | None:
+    """The first steps threw the loss many times as high, and a good part of the run went by until it was back."""
+    start, level = float(train.values[0]), train.level
+    top = int(np.argmax(level))
+    if len(train) < limits.hump_points or start <= 0 or level[top] < limits.thrown * start:
+        return None
+    back = top + int(np.argmax(np.append(level[top:] < start, True)))
+    if top > limits.thrown_by * len(train) or not limits.thrown_back * len(train) <= back < len(train):
+        return None
+    found = evidence(train, int(train.steps[0]), start, train.tail(), float(level[top]), 0.7)
+    steps = (int(train.steps[0]), int(train.steps[back]))
+    return replace(found, steps=steps, severity=Severity.MEDIUM, variant="thrown")
 
 
 def since_early_resume(case: Case, train: Curve, limits: Limits) -> Curve:
@@ -177,7 +200,11 @@ RULE = Rule(
         "won_back": N_(
             "Learning rate too high at first: train loss went from {start:.3g} up to {peak:.3g}, and the rest of the "
             "run only won that back ({end:.3g})."
-        )
+        ),
+        "thrown": N_(
+            "Learning rate too high at first: train loss was thrown from {start:.3g} up to {peak:.3g} and was not back "
+            "before step {last}."
+        ),
     },
     remedies=(remedies.LR_TENTH, remedies.WARMUP, remedies.CLIP_GRADIENTS),
     not_in=("rl",),

@@ -2,10 +2,12 @@
 
 ## What it checks
 The drop of the loss over the run, which for this rule must be a steady one. Below 2.5 % after 100 steps it is too slow
-anywhere. Where the loss began at the level of guessing and the run is not cut short, a drop below 35 % whose last third
-still falls about a third as fast as the first third, or faster, is too slow, too: the curve never bent. In fine-tuning
-both losses must fall along such a line and still be high. A run that took all its planned steps is judged by the few
-points that it logged; one whose learning rate still rises, only where it has gained less than 5 %.
+anywhere. Where the loss began at the level of guessing and the run is not cut short, a drop below 35 % (65 % where the
+rate never exceeded 3e-5) whose last third still falls about a third as fast as the first third, or faster, is too slow,
+too: the curve never bent. In fine-tuning both losses must fall along such a line and still be high. An evaluated
+accuracy that rose by ten points to more than half of the answers says that it is not too slow. A run that took all its
+planned steps is judged by the few points that it logged; one whose learning rate still rises, only where it has gained
+less than 5 %.
 
 ## Why it matters
 Such a run wastes its time: the same steps with a larger learning rate would reach a far lower loss.
@@ -35,6 +37,8 @@ from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
 class Limits:
     drop: float = 0.025  # guide C4b falls by 1.2 %, C3 by 6 %; their geometric midpoint is 2.7 % (failure-modes.md #7)
     slow_drop: float = 0.35  # own choice; healthy labelled runs that began at guessing and finished drop by more
+    tiny: float = 3e-5  # a peak of the learning rate at which a model that begins untrained hardly moves; own choice …
+    tiny_drop: float = 0.65  # … so that a fall along a line may be larger; labelled runs: healthy ones fell by 77 %
     lateness: float = 0.35  # last third's fall over the first third's; 1 is a straight line; own choice
     line: float = 0.5  # … in fine-tuning, where a pretrained model may begin near its floor; own choice
     high: float = 2.0  # nats, as LRN004: fine-tuning that ends lower may be near its floor; own choice
@@ -47,7 +51,9 @@ class Limits:
     straight_evals: int = 12  # … or evaluations, before which a straight fall is a young run's; own choice
     finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
     finished_points: int = 5  # points of the loss that such a run must have nevertheless; own choice
-    bend_evals: int = 8  # evaluations that show whether their fall bent; own choice
+    bend_evals: int = 8  # evaluations, or points of the loss, that show whether their fall bent; own choice
+    gained: float = 0.1  # of all answers, by which the evaluated accuracy rose …
+    right: float = 0.5  # … to so many at least: such a line leads somewhere; as LRN004
     warm: float = 0.05  # of the loss: a run that gained as much while its rate still rises is not slow; own choice
     points: int = 20  # train points outside the guide profile
     evals: int = 8  # or evaluations
@@ -105,18 +111,19 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         numbers = {**numbers, "start": start, "end": end, "drop": drop}
         clear = start - end > limits.clear * case.eval_noise
     if (
-        not limits.drop <= drop <= limits.slow_drop
+        not limits.drop <= drop <= (limits.tiny_drop if tiny(case, limits) else limits.slow_drop)
         or not clear  # the shape of a fall that its noise hides cannot be told
         or not (began_at_guessing(case) or far_from_floor(case, curve, limits))
         or too_young
         or shape.unfinished(case)
         or not surely_loss(case)
+        or shape.gets_right(case, limits.gained, limits.right)
         or (case.planned_steps is not None and case.last_step < limits.finished * case.planned_steps)
     ):
         return ()
-    lates = [shape.lateness(curve)]
+    lates = [shape.late_fall(curve) if len(curve) >= limits.bend_evals else math.nan]
     if case.evals is not None and len(case.evals) >= limits.bend_evals:
-        lates.append(shape.lateness(case.evals))  # noise can make one of the two look straight, hardly both
+        lates.append(shape.late_fall(case.evals))  # noise can make one of the two look straight, hardly both
     if not all(late >= limits.lateness for late in lates):
         return ()
     return [
@@ -130,6 +137,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             rival="underfitting",
         )
     ]
+
+
+def tiny(case: Case, limits: Limits) -> bool:
+    """The learning rate was never higher than one at which pretrained models are tuned."""
+    return case.lr is not None and len(case.lr) > 0 and 0 < float(case.lr.values.max()) <= limits.tiny
 
 
 def surely_loss(case: Case) -> bool:

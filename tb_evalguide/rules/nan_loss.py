@@ -2,8 +2,8 @@
 
 ## What it checks
 Every point of the train and eval losses. It fires when one of them is NaN or infinite; when the loss is finite again
-afterwards, it says so and is milder. Another loss that ends in NaN counts as well where these two have no later point.
-NaN in any other curve is information.
+afterwards, it says so and is milder. Another loss that ends in NaN counts as well where these two have no later point,
+and so do all losses of a log without these two. NaN in any other curve is information.
 
 ## Why it matters
 From the first NaN on, the weights are usually NaN too: every later step is lost, and so is every checkpoint after it.
@@ -40,7 +40,7 @@ class Limits:
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     series = [s for s in (case.roles.get(Role.TRAIN_LOSS), case.roles.get(Role.EVAL_LOSS)) if s is not None and len(s)]
     if not series:
-        return Skip(Text(N_("no loss in the log")))
+        return unjudged(case, limits) or Skip(Text(N_("no loss in the log")))
     broken = [s for s in series if not np.isfinite(s.values).all()]
     if not broken:
         return lost(case, series, limits) or elsewhere(case)
@@ -85,6 +85,32 @@ def lost(case: Case, series: Sequence[Series], limits: Limits) -> list[Evidence]
                     )
                 ]
     return []
+
+
+def unjudged(case: Case, limits: Limits) -> list[Evidence]:
+    """All losses of a log without a train or an eval loss, as those of a GAN, are NaN to the end."""
+    named = (s for run in case.training.runs for tag, s in run.series.items() if read_name(tag).kind == "loss")
+    losses = [s for s in named if len(s) >= limits.lost]
+    firsts = [lost_from(s.values) for s in losses]
+    if not losses or any(len(s) - first < limits.lost for first, s in zip(firsts, losses)):
+        return []
+    first, head = min(zip(firsts, losses), key=lambda one: int(one[1].steps[one[0]]))
+    return [
+        Evidence(
+            steps=(int(head.steps[first]), int(head.steps[-1])),
+            tags=tuple(s.tag for s in losses[:5]),
+            numbers={"count": len(head) - first, "points": len(head)},
+            words={"tag": head.tag},
+            confidence=0.95,
+            variant="unjudged",
+        )
+    ]
+
+
+def lost_from(values: np.ndarray) -> int:
+    """Index after the last finite value; 0 when there is none."""
+    finite = np.flatnonzero(np.isfinite(values))
+    return int(finite[-1]) + 1 if len(finite) else 0
 
 
 def variant_of(case: Case, broken: Sequence[Series], recovered: bool, from_start: bool) -> str:
@@ -139,6 +165,9 @@ RULE = Rule(
         "other": N_(
             "{tag} became NaN at step {first} (last finite value {last_finite:.3g}) and stays so; the other losses "
             "have no point after that step."
+        ),
+        "unjudged": N_(
+            "{tag} is NaN from step {first} to the end ({count} of {points} points): nothing after that was learned."
         ),
         "elsewhere": N_("{tag} is NaN at {count} of {points} points, first at step {first}; the losses are finite."),
         "from_start": N_("The loss is NaN from the first logged step {first} on; nothing was learned."),

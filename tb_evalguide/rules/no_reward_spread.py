@@ -3,8 +3,9 @@
 ## What it checks
 Where the log speaks of groups of answers (the spread of their rewards, or completions), how many of the logged gradient
 norms are exactly 0: at least half of ten or more, and still half of the later ones, and the logged spread does not say
-otherwise. Where the reward rose meanwhile, or was never anything but one figure above 0, the prompts may simply be
-solved: that is information.
+otherwise. Where the norms are not, because a KL term pulls as well, how many of the logged spreads are. Where the
+reward rose meanwhile, or was never anything but one figure above 0, the prompts may simply be solved: that is
+information.
 
 ## Why it matters
 Methods that compare the answers of a group (GRPO and its kin) learn from differences of reward alone. Where a group's
@@ -28,7 +29,7 @@ import numpy as np
 from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Need, Role, Rule, Series, Severity, Skip, Text, Tier
+from tb_evalguide.model import Evidence, Flags, Ints, Need, Role, Rule, Series, Severity, Skip, Text, Tier
 
 # TRL's names: the share of groups whose rewards are all the same, and the spread of the rewards
 ZERO_SPREAD, SPREAD = "frac_reward_zero_std", "reward_std"
@@ -36,6 +37,7 @@ ZERO_SPREAD, SPREAD = "frac_reward_zero_std", "reward_std"
 
 @dataclass(frozen=True)
 class Limits:
+    points: int = 10  # logged spreads that tell it; as the gradient norms
     share: float = 0.5  # of the logged norms, all in all and in the later half, that are exactly 0; own choice
     p: float = 0.05  # one-sided Mann–Kendall p of a reward that rose: what is solved needs no gradient; usual
     risen: float = 0.5  # of the reward's range, by which its last fifth lies above its first: risen, too; own choice
@@ -49,23 +51,41 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return Skip(Text(N_("nothing in the log says that answers to one prompt are compared")))
     # the curve leaves out values that are not finite; a norm of NaN is no zero
     zero = grad.values == 0
-    share = float(zero.mean())
-    if share < limits.share or float(zero[len(zero) // 2 :].mean()) < limits.share:
-        return ()
-    if not no_spread(names, limits):
-        return ()
+    steps, variant = grad.steps, ""
+    if not often(zero, limits) or not no_spread(names, limits):
+        # a KL term pulls at the weights though no answer was better than another
+        steps, zero = spreads(names)
+        variant = "spread"
+        if len(zero) < limits.points or not often(zero, limits):
+            return ()
     reward = case.curve(Role.REWARD)
     solved = reward is not None and len(reward) >= 4 and is_solved(reward, limits)
     return [
         Evidence(
-            steps=(int(grad.steps[zero][0]), int(grad.steps[-1])),
+            steps=(int(steps[zero][0]), int(steps[-1])),
             tags=(grad.tag,) if reward is None else (grad.tag, reward.tag),
-            numbers={"share": share, "count": int(zero.sum()), "points": len(grad)},
+            numbers={"share": float(zero.mean()), "count": int(zero.sum()), "points": len(zero)},
             confidence=0.8,
             severity=Severity.INFO if solved else None,
-            variant="solved" if solved else "",
+            variant=variant if not solved else "spread_solved" if variant == "spread" else "solved",
         )
     ]
+
+
+def often(zero: Flags, limits: Limits) -> bool:
+    """As often in the later half as all in all: a start at which nothing was solved yet is over."""
+    return min(float(zero.mean()), float(zero[len(zero) // 2 :].mean())) >= limits.share
+
+
+def spreads(names: Mapping[str, Series]) -> tuple[Ints, Flags]:
+    """(steps, whether all answers to every prompt of the step earned the same)."""
+    if ZERO_SPREAD in names:
+        series = names[ZERO_SPREAD]
+        return series.steps, series.values == 1
+    if SPREAD in names:
+        series = names[SPREAD]
+        return series.steps, series.values == 0
+    return np.empty(0, np.int64), np.empty(0, bool)
 
 
 def completions(case: Case) -> bool:
@@ -107,10 +127,18 @@ RULE = Rule(
         "and nothing was learned from them."
     ),
     variants={
+        "spread": N_(
+            "In {share:.0%} of the logged steps all answers to every prompt earned the same reward: nothing was "
+            "learned from them."
+        ),
+        "spread_solved": N_(
+            "In {share:.0%} of the logged steps all answers to every prompt earned the same reward, and the reward has "
+            "risen or stands at one figure: the prompts are probably solved by all their answers."
+        ),
         "solved": N_(
             "In {share:.0%} of the logged steps the gradient is exactly 0, and the reward has risen or stands at one "
             "figure: the prompts are probably solved by all their answers."
-        )
+        ),
     },
     remedies=(remedies.GROUP_SPREAD, remedies.ROLL_BACK),
     profiles=("rl",),

@@ -12,7 +12,8 @@ warning until it has lasted three evaluations and train loss has fallen far.
 
 A train loss that went on falling far below an eval loss that has turned is a warning, unless a metric is still at its
 best; so are four evaluations in a row that each rise, fifteen that drift up, a small rise while a metric got much
-worse, and an eval loss that gains nothing at all while train loss falls far below it.
+worse, and an eval loss that gains nothing at all while train loss falls far below it. No warning is given of a
+classifier that ends with 96 % right answers, as many as ever: that is information.
 
 ## Why it matters
 The model now learns the training examples by heart. Checkpoints after the lowest eval loss are worse on new data,
@@ -31,7 +32,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,7 +67,8 @@ class Limits:
     around: int = 2  # … of these on either side; own choice
     handful: int = 5  # evaluations at most, for which it is enough that …
     few_rise: float = 0.1  # … the last lies this far above the lowest, those between half as far …
-    few_fall: float = 0.2  # … and train loss fell by this much since; own choice
+    few_fall: float = 0.2  # … and train loss fell by this much since, in …
+    few_train: int = 3  # … so many points at least; own choice
     nothing: float = 0.03  # of the first evaluations: gaining less than that is gaining nothing …
     worlds: float = 10.0  # times the train level: eval loss in another world, where …
     nothing_since: float = (
@@ -104,6 +106,7 @@ class Limits:
     beyond: float = 1.5  # … times the limit of significance, where only the eval loss tells; own choice
     far_beyond: float = 5.0  # … with half as many evaluations; own choice
     train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
+    solved: float = 0.96  # right answers at the end, as many as ever: no warning by the loss alone; labelled runs
 
 
 @dataclass(frozen=True)
@@ -157,9 +160,19 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()  # both losses climb, whatever the gap does
     up = climb(case, evals, limits)
     found = judged(case, evals, up, limits) if up is not None else []
-    if found and found[0].severity is not Severity.INFO:
+    right = shape.solved(case, limits.solved)
+    if not found or found[0].severity is Severity.INFO:
+        nothing = gains_nothing(case, evals, limits) if right is None else ()
+        found = handful_rises(case, evals, limits) or nothing or found
+    if right is None:
         return found
-    return handful_rises(case, evals, limits) or gains_nothing(case, evals, limits) or found
+    return [as_solved(evidence, right) if evidence.severity is Severity.MEDIUM else evidence for evidence in found]
+
+
+def as_solved(warning: Evidence, right: float) -> Evidence:
+    """Information in place of a warning: the classifier is as often right as ever, only surer of what it gets wrong."""
+    numbers = {**warning.numbers, "accuracy": right}
+    return replace(warning, numbers=numbers, severity=Severity.INFO, variant="solved")
 
 
 def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evidence]:
@@ -380,7 +393,7 @@ def handful_rises(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
         return ()
     if after.min() < low * (1 + limits.few_rise / 2) or after[-1] < low * (1 + limits.few_rise):
         return ()
-    if case.train is None or len(case.train) < LEAST_CURVE or metric_improves(case, evals, best):
+    if case.train is None or len(case.train) < limits.few_train or metric_improves(case, evals, best):
         return ()
     then, now = then_and_now(case, evals, best, limits)
     fell = 0 < now < (1 - limits.few_fall) * then and now * (1 + limits.apart) < after[-1]
@@ -601,6 +614,10 @@ RULE = Rule(
         "begins": N_(
             "Overfitting begins: eval loss was lowest ({low:.3g}) at step {first} and has risen to {end:.3g} "
             "({rise:+.1%}) since."
+        ),
+        "solved": N_(
+            "Eval loss has risen from {low:.3g} at step {first} to {end:.3g}, but {accuracy:.1%} of the answers are "
+            "right, as many as ever: the model is only surer of its few errors."
         ),
         "slight": N_(
             "Eval loss is slightly past its lowest value: {low:.3g} at step {first}, {end:.3g} at the end "

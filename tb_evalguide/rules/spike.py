@@ -3,7 +3,8 @@
 ## What it checks
 Climbs of the train loss's local level by 25 % and 7 σ that last several points and recover. It speaks up when the climb
 takes a tenth of the run to recover, or shows in the evaluations, too; a short one is information, and so is one after
-which the loss got well below where it had been, unless it had multiplied both losses.
+which the loss got well below where it had been, unless it had multiplied both losses, or after which a classifier is
+right in 96 % of the answers, as often as ever.
 
 ## Why it matters
 A lasting spike costs the steps until the loss is back, and often leaves the model a little worse. It is the usual
@@ -43,6 +44,7 @@ class Limits:
     start: float = 0.05  # of the points: a climb out of those is the start's; own choice
     most: int = 5  # spikes that are told one by one; own choice
     lr_rise: float = 0.20  # of the learning rate before: a rise of the rate explains one of the loss; own choice
+    solved: float = 0.96  # right answers at the end, as many as ever: nothing was lost; as OVF001
     regained: float = 0.02  # below the level before the climb at the end of the run: nothing was lost; own choice
 
 
@@ -53,6 +55,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     light = shape_curve(train)
     noise = shape.log_noise(train)
     scale = shape.reference_level(train)
+    right = shape.solved(case, limits.solved) is not None
     for rise in shape.rises(light, limits.climb):
         if rise.end is None or rise.low < int(limits.start * len(train)):
             continue
@@ -68,6 +71,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         hurt = case.evals is None or eval_hurt(case.evals, first, last, limits.eval_climb)
         harmless = lr_rose(case.lr, first, last, limits.lr_rise) or regained(train, rise, limits.regained)
         harmless = harmless and not devastating(case.evals, rise, first, last, limits)
+        harmless = harmless or right
         found.append(
             Evidence(
                 steps=(first, last),

@@ -8,8 +8,9 @@ whose first accuracy is 70 % already. A drop below 2.5 % without any trend count
 Outside the guide a run of fewer than thirty points, or one that still falls, is only warned of, one that has just
 begun and still falls is left alone, and a few points whose noise hides the fall are not judged unless evaluations tell.
 A loss that had fallen far enough and came back is no such case, nor is one that falls within the warm-up, nor a fall of
-at least 2.5 % with a training accuracy that rose by five points, or with both losses bending down to a floor on a scale
-of their own. Where eval loss has turned up away from a falling train loss, that is overfitting.
+at least 2.5 % with a training accuracy that rose by five points or an evaluated one that rose by ten to more than half,
+or with both losses bending down to a floor on a scale of their own. Where eval loss has turned up away from a falling
+train loss, that is overfitting.
 
 ## Why it matters
 The model has not learned what the data hold; more of the same will not help when the curve has levelled off.
@@ -60,6 +61,8 @@ class Limits:
     level_evals: int = 8  # evaluations that tell a level eval loss …
     level_noise: float = 0.01  # … whose points scatter by no more than that share of it; own choice
     accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
+    gained: float = 0.1  # of all answers, by which the evaluated accuracy rose …
+    right: float = 0.5  # … to so many at least; labelled runs: no fault has both
     bend_points: int = 8  # of either loss, in which a bend can be seen; own choice
     bend_sigmas: float = 12.0  # of a point, by which either fell: two readers called such runs healthy
     bend: float = 0.5  # last third's fall over the first third's: a straight line has 1; own choice
@@ -87,7 +90,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     hidden = len(curve) < limits.hidden and drop < limit <= at_most(curve, drop, limits)
     if not case.is_guide and hidden and not evals_tell(case, limits):
         return Skip(Text(N_("the noise between points hides how far the loss fell")))
-    if drop >= slow.drop and (accuracy_grows(case, limits) or converges(case, limits)):
+    learns = accuracy_grows(case, limits) or shape.gets_right(case, limits.gained, limits.right)
+    if drop >= slow.drop and (learns or converges(case, limits)):
         return ()
     if came_back(curve, limit, limits):
         return ()
@@ -183,15 +187,7 @@ def converges(case: Case, limits: Limits) -> bool:
     if case.profile.id != "generic" or not curves or len(curves) < len(there):
         return False
     clear = all(c.values[0] - c.tail(0.1, 2) > limits.bend_sigmas * c.noise for c in curves)
-    return clear and all(late_fall(curve) < limits.bend for curve in curves)
-
-
-def late_fall(curve: Curve) -> float:
-    """Fall in the last third of the points over that in the first; in the halves of a curve too short for thirds."""
-    if len(curve) >= 9:
-        return shape.lateness(curve)
-    first, middle, last = curve.values[0], curve.values[(len(curve) - 1) // 2], curve.values[-1]
-    return float((middle - last) / (first - middle)) if first > middle else math.nan
+    return clear and all(shape.late_fall(curve) < limits.bend for curve in curves)
 
 
 def accuracy_grows(case: Case, limits: Limits) -> bool:

@@ -9,7 +9,8 @@ from tb_evalguide import shape
 from tb_evalguide.case import Curve
 from tb_evalguide.diagnosis import check_rule
 from tb_evalguide.model import Role, Severity
-from tb_evalguide.rules.underfitting import RULE, late_fall
+from tb_evalguide.rules.underfitting import RULE
+from tb_evalguide.shape import late_fall
 
 from ..support.checks import cosine, decay, evals, every, found, rate, severity, skipped, train
 from ..support.phases import C3, case, series, table
