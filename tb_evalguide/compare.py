@@ -131,7 +131,7 @@ def _kind(run: Mapping[str, Any]) -> tuple[str, bool] | None:
     if best["metric"] is None or isinstance(value, (str, bool)) or value is None or not math.isfinite(value):
         return None
     eval_loss = run["roles"].get("eval_loss")
-    same = eval_loss is not None and eval_loss["tag"] == best["metric"]
+    same = eval_loss is not None and eval_loss.get("name", eval_loss["tag"]) == best["metric"]
     return ("eval_loss" if same else str(best["metric"]), bool(best["greater_is_better"]))
 
 

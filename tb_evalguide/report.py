@@ -328,7 +328,8 @@ def _entry(run: RunReport, lang: str, curves: int | None) -> dict[str, Any]:
         "roles": {
             role.value: {
                 "tag": choice.tag,
-                **({"parts": list(choice.series.parts)} if choice.series.parts else {}),
+                # the sum of several tags stands under a name of its own in the curves and the ranking
+                **({"name": choice.series.tag, "parts": list(choice.series.parts)} if choice.series.parts else {}),
                 "run": choice.series.run,
                 "reason": text(choice.reason),
                 "certain": choice.certain,

@@ -53,6 +53,13 @@ def test_the_best_metric_comes_first_and_runs_without_one_last():
     assert "2 of 4 runs have another metric, or none" in said(made)[0]
 
 
+def test_a_loss_that_is_the_sum_of_its_parts_is_an_eval_loss():
+    runs = [entry("a", 2.0), entry("b", 1.0, metric="val/box+cls_loss", eval_tag="val/box_loss")]
+    runs[1]["roles"]["eval_loss"] |= {"name": "val/box+cls_loss", "parts": ["val/box_loss", "val/cls_loss"]}
+    made = compare(runs, [])
+    assert made.metric == "eval_loss" and [row.run for row in made.rows] == ["b", "a"]
+
+
 def test_more_is_better_where_the_metric_says_so():
     runs = [entry(n, v, metric="eval/f1", greater=True) for n, v in (("a", 0.7), ("b", 0.9), ("c", 0.8))]
     made = compare(runs, [])

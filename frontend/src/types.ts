@@ -148,7 +148,7 @@ export interface RunSummary {
 
 export interface RunReport extends RunSummary {
   sources: { path: string; kind: string; events: number; notes: RunNote[] }[];
-  roles: Record<string, { tag: string; run: string; reason: string }>;
+  roles: Record<string, { tag: string; name?: string; parts?: string[]; run: string; reason: string }>;
   cost: {
     wall_seconds: Num;
     active_seconds: Num;

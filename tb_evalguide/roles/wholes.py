@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import re
 from collections.abc import Sequence
 from functools import reduce
@@ -9,8 +10,6 @@ from functools import reduce
 import numpy as np
 
 from tb_evalguide.model import Series
-
-JOINT = " + "
 
 
 def summed(parts: Sequence[Series]) -> Series | None:
@@ -27,7 +26,7 @@ def summed(parts: Sequence[Series]) -> Series | None:
     values = np.sum([part.values[np.searchsorted(part.steps, steps)] for part in parts], axis=0)
     told = tuple(part.tag for part in parts if part.values.any()) or tuple(part.tag for part in parts)
     return Series(
-        tag=JOINT.join(told),
+        tag=joined(told),
         run=first.run,
         steps=steps,
         values=values,
@@ -38,6 +37,16 @@ def summed(parts: Sequence[Series]) -> Series | None:
         restarts=first.restarts if again else (),
         parts=tuple(part.tag for part in parts),
     )
+
+
+def joined(tags: Sequence[str]) -> str:
+    """`train/box+cls+dfl_loss` for train/box_loss, train/cls_loss and train/dfl_loss."""
+    start = os.path.commonprefix(tags)
+    start = start[: start.rfind("/") + 1]
+    rests = [tag[len(start) :] for tag in tags]
+    end = os.path.commonprefix([rest[::-1] for rest in rests])[::-1]
+    end = end[end.find("_") :] if "_" in end else ""
+    return start + "+".join(rest[: len(rest) - len(end)] for rest in rests) + end
 
 
 def whole(series: Sequence[Series], parts: re.Pattern[str]) -> Series | None:

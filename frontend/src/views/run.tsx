@@ -132,10 +132,10 @@ export function RunView({ run, report, view, change, source, host, theme, say }:
     document.getElementById('charts')?.scrollIntoView({ block: 'nearest', behavior: still ? 'auto' : 'smooth' });
   };
   const native = useMemo(() => {
-    const roles = Object.values(run.roles);
+    const tags = new Set(Object.values(run.roles).flatMap((r) => r.parts ?? [r.tag]));
     return host.timeSeries(
       run.tb_runs,
-      roles.filter((r, i) => r.tag.length < LONGEST_TAG && roles.findIndex((o) => o.tag === r.tag) === i).map((r) => r.tag),
+      [...tags].filter((tag) => tag.length < LONGEST_TAG),
     );
   }, [run, host]);
   const hasCurves = run.curves !== undefined;

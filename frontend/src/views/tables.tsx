@@ -348,7 +348,7 @@ export function Notes({ run, say }: { run: RunReport; say: Say }) {
                   <tr key={role}>
                     <td class="key">{say.known('role', role)}</td>
                     <td>
-                      <Name limit={120}>{r.tag}</Name>
+                      <Name limit={120}>{r.name ?? r.tag}</Name>
                     </td>
                     {homes > 1 && (
                       <td>
