@@ -13,8 +13,11 @@ import numpy as np
 from tb_evalguide import stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.model import Floats, Role
+from tb_evalguide.roles.names import words_of
 
-NEAR_BEST = 0.01  # of all answers: an accuracy this far below its best is as good as ever; own choice
+TOSS = math.log(2)  # cross-entropy of a coin toss: who is right in nearly all answers has less
+_ACCURACY = frozenset({"acc", "accuracy", "top1"})
+_OVERLAP = frozenset({"iou", "miou", "jaccard", "dice", "f1"})
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,17 @@ class Rise:
     end: int | None
 
 
-def rises(level: Floats, threshold: float) -> list[Rise]:
+def rises(level: Floats, threshold: float, signed: bool = False) -> list[Rise]:
     """Climbs of at least `threshold` (relative: 0.25 = a quarter) from the lowest point since the last recovery.
 
-    A climb ends when the level has given back two thirds of it. Levels that are not all positive are measured in
-    units of their range.
+    A climb ends when the level has given back two thirds of it. Levels that are not all positive, and those of a curve
+    that is not (`signed`), are measured in units of their range.
     """
     y = np.asarray(level, np.float64)
     if len(y) < 3:
         return []
-    if (y > 0).all():
+    relative = bool((y > 0).all()) and not signed
+    if relative:
         scaled, step = np.log(y), math.log1p(threshold)
     else:
         spread = float(np.ptp(y))
@@ -67,7 +71,7 @@ def rises(level: Floats, threshold: float) -> list[Rise]:
                     break
                 j += 1
             climb = float(scaled[peak] - scaled[low])
-            factor = math.exp(climb) if (y > 0).all() else 1 + climb
+            factor = math.exp(climb) if relative else 1 + climb
             found.append(Rise(low, peak, float(y[low]), float(y[peak]), factor, end))
             if end is None:
                 break
@@ -155,11 +159,17 @@ def lateness(curve: Curve) -> float:
 
 
 def late_fall(curve: Curve) -> float:
-    """Fall in the last third of the points over that in the first; in the halves of a curve too short for thirds."""
-    if len(curve) >= 9:
+    """Pace of the fall in the last third of the points over that in the first, as `lateness`, for few points as well.
+
+    A curve too short for thirds is told by its halves: where their paces have the ratio q, those of the thirds of an
+    exponential have q^(4/3). Needs three points.
+    """
+    n = len(curve)
+    if n >= 9:
         return lateness(curve)
-    first, middle, last = curve.values[0], curve.values[(len(curve) - 1) // 2], curve.values[-1]
-    return float((middle - last) / (first - middle)) if first > middle else math.nan
+    middle = float(np.interp((n - 1) / 2, np.arange(n), curve.values))
+    early, late = float(curve.values[0]) - middle, middle - float(curve.values[-1])
+    return math.copysign(abs(late / early) ** (4 / 3), late) if early > 0 else math.nan
 
 
 def gained(curve: Curve) -> bool:
@@ -276,39 +286,55 @@ def in_warmup(case: Case) -> bool:
 
 
 def eval_accuracy(case: Case) -> Curve | None:
-    """The evaluated accuracy: by its role, or a metric of that name."""
-    named = (c.series for c in case.metrics if "acc" in c.series.tag.lower())
-    return case.curve(Role.EVAL_ACCURACY) or next((Curve.of(series) for series in named), None)
+    """The evaluated accuracy of a classifier: by its role, or a metric of that name. Not that of tokens."""
+    if case.profile.id != "classification":
+        return None
+    named = (c.series for c in case.metrics if c.greater_is_better and _names_accuracy(c.tag))
+    curves = (case.curve(Role.EVAL_ACCURACY), *(Curve.of(series) for series in named))
+    return next((curve for curve in curves if curve is not None and len(curve)), None)
 
 
-def solved(case: Case, least: float) -> float | None:
-    """The share of right answers in the last evaluations of a classifier that ends as good as it ever was.
+def _names_accuracy(tag: str) -> bool:
+    """Of the first answer: right among five is another thing."""
+    words = words_of(tag)
+    return not _ACCURACY.isdisjoint(words) and not any(word.startswith("top") and word != "top1" for word in words)
 
-    None where it lies below `least` or NEAR_BEST below its best, or never moved short of 1: guessing one class does
-    not. What the loss does there, it does on the few examples that are still wrong.
+
+def solved(case: Case, least: float, near: float) -> tuple[float, float] | None:
+    """(right, best): shares of right answers in the last three evaluations and at best, of a task that is solved.
+
+    None where the last ones lie below `least` or more than `near` below the best, where the accuracy never moved short
+    of 1, as guessing one class does not, or where the eval loss is one of guesses. What such a loss does, it does on
+    the few examples that are still wrong.
     """
-    accuracy = eval_accuracy(case) if case.profile.id == "classification" else None
+    accuracy = eval_accuracy(case)
     if accuracy is None or len(accuracy) < 3:
         return None
     right = accuracy.values / whole(accuracy)
     last, best = float(stats.median(right[-3:])), float(right.max())
     moved = best == 1 or float(np.ptp(right)) > 0
-    return last if moved and last >= max(least, best - NEAR_BEST) else None
+    guesses = case.evals is not None and len(case.evals) > 0 and float(stats.median(case.evals.values[-3:])) >= TOSS
+    return (last, best) if moved and not guesses and last >= max(least, best - near) else None
 
 
 def gets_right(case: Case, gained: float, least: float) -> bool:
-    """The evaluated accuracy rose by so much of all answers, and to so much: the task is being learned."""
-    accuracy = eval_accuracy(case)
-    if accuracy is None or len(accuracy) < 3:
+    """The evaluated accuracy, or an overlap, rose by so much of the whole and to so much: the task is being learned."""
+    named = [c.series for c in case.metrics if c.greater_is_better and not _OVERLAP.isdisjoint(words_of(c.tag))]
+    curves = [eval_accuracy(case), *(Curve.of(series) for series in named)]
+    return any(curve is not None and _rose(curve, gained, least) for curve in curves)
+
+
+def _rose(quality: Curve, gained: float, least: float) -> bool:
+    if len(quality) < 3:
         return False
-    right = accuracy.values / whole(accuracy)
+    right = quality.values / whole(quality)
     last = float(stats.median(right[-3:]))
-    return last >= least and last - start_level(accuracy) / whole(accuracy) >= gained
+    return last >= least and last - start_level(quality) / whole(quality) >= gained
 
 
 def whole(accuracy: Curve) -> float:
     """What stands for all answers right in an accuracy: 1, or 100 where it is logged in per cent."""
-    return 100.0 if accuracy.values.max() > 1 else 1.0
+    return 100.0 if accuracy.values.max() > 1 + 1e-3 else 1.0  # a share that was averaged may lie a hair above 1
 
 
 def log_noise(curve: Curve) -> float:
@@ -349,7 +375,9 @@ def level_rises(curve: Curve, least: float, share: float = 0.05) -> list[Rise]:
     else:
         level, width = curve.level, max(5, n // 20)
     sigma = log_noise(curve) * 1.2533 / math.sqrt(width) if width > 1 else 0.0
-    found = rises(level, max(least, math.expm1(min(LEVEL_SIGMAS * sigma, 50.0))))
+    # near 0 a share of the level means nothing: a loss that crosses it has no zero of its own
+    signed = bool(curve.values.min() < 0)
+    found = rises(level, max(least, math.expm1(min(LEVEL_SIGMAS * sigma, 50.0))), signed)
     scale = reference_level(curve)
     return [r for r in found if r.peak_value - r.low_value >= share * scale]
 

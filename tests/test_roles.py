@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -795,3 +796,139 @@ def test_the_only_curve_may_say_that_it_is_of_training() -> None:
     assert found["train_loss"] == "triplet/train", "a loss by its function's name"
     found, roles = chosen(train=DOWN, **{"lr-AdamW": UP * 1e-3})
     assert found["train_loss"] == "train" and not roles.choices[Role.TRAIN_LOSS].certain
+
+
+# --- a loss that is logged in parts -----------------------------------------------------------------------------------
+
+YOLO = {split: [f"{split}/{name}_loss" for name in ("box", "cls", "dfl")] for split in ("train", "val")}
+BOTH = (*YOLO["train"], *YOLO["val"])
+
+
+def added(roles: Roles) -> dict[str, tuple[str, ...]]:
+    """{role: the tags of the log that it is made of} of both losses."""
+    wanted = (Role.TRAIN_LOSS, Role.EVAL_LOSS)
+    return {role.value: roles.choices[role].series.tags for role in wanted if role in roles.choices}
+
+
+@pytest.mark.parametrize("logged", [BOTH, BOTH[::-1], YOLO["train"], YOLO["val"]])
+def test_the_parts_of_yolo_are_added_in_each_split(logged: tuple[str, ...]) -> None:
+    roles = choose_roles(training(*logged))
+    splits = {"train_loss": tuple(YOLO["train"]), "eval_loss": tuple(YOLO["val"])}
+    assert added(roles) == {role: parts for role, parts in splits.items() if set(parts) <= set(logged)}
+    for choice in roles.choices.values():
+        assert choice.certain and choice.series.values == pytest.approx([9.0, 6.0, 4.5, 3.6])
+        assert "sum of the parts that YOLO" in render(choice.reason)
+    assert not roles.notes
+
+
+@pytest.mark.parametrize("logged", [
+    BOTH[:-1],  # the evaluations lack one
+    [*YOLO["train"], "val/box_loss"],
+    ["train/box_loss", "train/cls_loss", "val/box_loss", "val/obj_loss"],
+    [*BOTH, "train/seg_loss"],
+])  # fmt: skip
+def test_sums_of_other_parts_are_not_compared(logged: list[str]) -> None:
+    assert added(choose_roles(training(*logged))) == {"train_loss": ("train/box_loss",), "eval_loss": ("val/box_loss",)}
+
+
+@pytest.mark.parametrize("logged", [
+    [*YOLO["train"], "val/loss"],
+    [*YOLO["val"], "train/loss"],
+])  # fmt: skip
+def test_the_parts_of_one_split_are_not_added_beside_a_loss_of_another(logged: list[str]) -> None:
+    assert all(len(parts) == 1 for parts in added(choose_roles(training(*logged))).values())
+
+
+def test_a_whole_that_is_logged_is_taken_before_the_sum() -> None:
+    roles = choose_roles(training(*BOTH, "train/loss", "val/loss"))
+    assert added(roles) == {"train_loss": ("train/loss",), "eval_loss": ("val/loss",)}
+    assert all(one.series.parts == () for one in roles.choices.values()) and not roles.notes
+
+
+@pytest.mark.parametrize("other", ["val/loss", "train/total_loss", "train/rpn_loss"])
+def test_parts_are_not_the_whole_beside_a_loss_that_is_none_of_them(other: str) -> None:
+    assert all(len(parts) == 1 for parts in added(choose_roles(training(*BOTH, other))).values())
+
+
+def test_a_metric_by_which_the_user_ranks_may_be_one_of_the_parts() -> None:
+    assert all(len(parts) == 1 for parts in added(choose_roles(training(*BOTH), metric="val/box_loss")).values())
+    assert len(added(choose_roles(training(*BOTH, "val/f1"), metric="val/f1"))["train_loss"]) == 3
+
+
+@pytest.mark.parametrize("role", ["train_loss", "eval_loss"])
+def test_a_part_that_the_user_names_is_compared_with_no_sum(role: str) -> None:
+    named = {"train_loss": "train/cls_loss", "eval_loss": "val/cls_loss"}[role]
+    found = added(choose_roles(training(*BOTH), {role: named}))
+    assert found[role] == (named,) and all(len(parts) == 1 for parts in found.values())
+
+
+def test_another_role_that_the_user_names_leaves_the_sum() -> None:
+    roles = choose_roles(training(*BOTH, "warmth"), {"learning_rate": "warmth"})
+    assert roles.choices[Role.LEARNING_RATE].tag == "warmth" and len(added(roles)["train_loss"]) == 3
+
+
+@pytest.mark.parametrize(("at", "sums"), [((0, 10, 20, 30), 3), ((0, 10, 25, 35), 1), ((0, 15, 25, 35), 1)])
+def test_parts_on_too_few_common_steps_are_not_added(at: tuple[int, ...], sums: int) -> None:
+    logged = [series("train/cls_loss", steps=at), *YOLO["train"][::2], *YOLO["val"]]
+    assert {len(parts) for parts in added(choose_roles(training(*logged))).values()} == {sums}
+
+
+def test_a_part_without_points_is_none() -> None:
+    empty = series("train/seg_loss", values=(), steps=())
+    assert added(choose_roles(training(*BOTH, empty)))["train_loss"] == tuple(YOLO["train"])
+
+
+def test_evaluations_are_summed_from_the_events_and_not_from_a_copy_in_a_table() -> None:
+    table, events = (training(*(f"{run}: {tag}" for tag in BOTH)).runs[0] for run in ("results.csv", "events"))
+    table = dataclasses.replace(table, sources=(Source("results.csv", "csv", 4),))
+    for runs in ((table, events), (events, table)):
+        assert choose_roles(Training(".", runs)).choices[Role.EVAL_LOSS].series.run == "events"
+
+
+def test_the_parts_of_an_unknown_framework_are_not_added() -> None:
+    """A detector that weighs them only afterwards logs no addends."""
+    logged = [f"{split}/{name}_loss" for split in ("training", "valid") for name in ("box", "cls")]
+    roles = choose_roles(training(*logged))
+    assert roles.framework is None and all(len(parts) == 1 for parts in added(roles).values())
+
+
+def test_sums_of_two_runs_of_one_training_are_each_their_own() -> None:
+    roles = choose_roles(training(*(f"{run}: {tag}" for run in ("first", "second") for tag in BOTH)))
+    assert {choice.series.run for choice in roles.choices.values()} == {"first"}
+    assert added(roles)["train_loss"] == tuple(YOLO["train"])
+
+
+# --- an autoencoder's -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tag", ["train/Recon", "Recon", "train/reconstruction", "train_recon"])
+@pytest.mark.parametrize("other", ["train__KL", "train__commitment"])
+def test_the_reconstruction_beside_a_divergence_is_taken_for_the_loss(tag: str, other: str) -> None:
+    found, roles = chosen(**{tag.replace("/", "__"): DOWN, other: UP})
+    assert found == {"train_loss": tag} and not roles.choices[Role.TRAIN_LOSS].certain
+
+
+@pytest.mark.parametrize("tags", [
+    {"train__Recon": DOWN, "train__Recon_text": DOWN, "train__KL": UP},  # which one?
+    {"train__Recon": UP, "train__KL": DOWN},  # it rises
+    {"train__Recon": np.ones(20), "train__KL": DOWN},
+    {"val__Recon": DOWN, "val__KL": UP},  # of the evaluations
+    {"train__best_Recon": DOWN, "train__KL": UP},  # of another curve
+    {"train__Image": DOWN, "train__KL": UP},
+])  # fmt: skip
+def test_what_is_no_reconstruction_that_falls_is_not(tags: dict[str, np.ndarray]) -> None:
+    assert "train_loss" not in chosen(**tags)[0]
+
+
+@pytest.mark.parametrize(("tags", "taken"), [
+    ({"train__Recon": DOWN, "train__KL": UP, "train__loss": DOWN}, "train/loss"),
+    ({"train__Recon": DOWN, "train__recon_loss": DOWN}, "train/recon_loss"),
+    ({"Recon": DOWN, "train__g": DOWN, "val__g": DOWN}, "train/g"),  # a pair can be compared
+    ({"Recon": DOWN, "mse": DOWN, "val__mse": DOWN}, "mse"),
+])  # fmt: skip
+def test_a_loss_that_is_named_or_has_its_evaluations_comes_before_it(tags: dict[str, np.ndarray], taken: str) -> None:
+    assert chosen(**tags)[0]["train_loss"] == taken
+
+
+def test_evaluations_of_a_named_loss_are_not_compared_with_a_reconstruction() -> None:
+    assert chosen(train__Recon=DOWN, train__KL=UP, val__loss=DOWN)[0] == {"eval_loss": "val/loss"}

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tb_evalguide import shape
 from tb_evalguide.case import Curve
+from tb_evalguide.model import Role
 
-from .support.checks import cosine, decay, evals, rate, train
+from .support.checks import cosine, decay, evals, every, rate, train
 from .support.phases import case, series
 
 
@@ -148,6 +149,29 @@ def test_lateness_of_lines_bends_and_levels():
     assert math.isnan(shape.lateness(curve(np.linspace(1, 3, 90))))
 
 
+def test_the_thirds_of_nine_points_and_the_halves_of_eight():
+    """The thirds fall by 10 and then by 4, the halves by 10.5 and then by 3.5, on the scale of thirds."""
+    assert shape.late_fall(curve([24, 20, 17, 14, 13, 12, 11, 10])) == pytest.approx((1 / 3) ** (4 / 3))
+    nine = curve([30, 25, 20, 18, 16, 15, 13, 11, 9])
+    assert shape.late_fall(nine) == shape.lateness(nine) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("n", [4, 5, 6, 7, 8, 9, 12])
+def test_a_line_falls_as_fast_at_last_as_at_first_and_an_exponential_by_its_rate(n):
+    assert shape.late_fall(curve(np.linspace(3, 1, n))) == pytest.approx(1.0)
+    bend = shape.late_fall(curve(np.exp(-np.linspace(0, 2, n))))
+    assert bend == pytest.approx(np.exp(-4 / 3), rel=0.2)
+
+
+def test_a_curve_that_climbs_in_its_later_half_falls_there_by_less_than_nothing():
+    assert shape.late_fall(curve([9, 8, 7, 6, 6, 6.5, 7, 7.5])) < 0
+
+
+@pytest.mark.parametrize("values", [[10, 11, 12, 13, 12, 11, 10, 9], [10, 10, 10, 10, 10, 9, 8, 7, 6][:8]])
+def test_the_later_fall_of_a_curve_that_did_not_fall_at_first_is_unknown(values):
+    assert math.isnan(shape.late_fall(curve(values)))
+
+
 def test_flat_since():
     values = np.concatenate([np.linspace(3, 1, 50), np.ones(150)])
     assert shape.flat_since(curve(values), 0.02) == pytest.approx(0.75, abs=0.05)
@@ -204,6 +228,133 @@ def test_in_warmup():
     assert not shape.in_warmup(case(train(decay(9)), lr=rate(cosine(9, warmup=4))))
     assert not shape.in_warmup(case(train(decay(9)), lr=rate(np.linspace(9e-5, 1e-4, 9))))
     assert not shape.in_warmup(case(train(decay(9))))
+
+
+# --- what a classifier gets right -----------------------------------------------------------------------------------
+
+
+def answers(values, tag="eval/accuracy"):
+    return series(tag, every(len(values), 100), values)
+
+
+def classifier(values, profile="classification", loss=0.1):
+    return case(evals(np.full(len(values), loss)), roles={Role.EVAL_ACCURACY: answers(values)}, profile=profile)
+
+
+def test_the_evaluated_accuracy_is_the_one_in_the_role_or_else_a_metric_of_that_name():
+    scores, first, second = answers([0.1, 0.2], "eval/f1"), answers([0.3, 0.4], "Acc@1"), answers([0.5, 0.6], "top_acc")
+    measured = [(scores, True), (first, True), (second, True)]
+    role = {Role.EVAL_ACCURACY: answers([0.7, 0.8])}
+    of = {"profile": "classification"}
+    assert shape.eval_accuracy(case(metrics=measured, roles=role, **of)).tag == "eval/accuracy"
+    assert shape.eval_accuracy(case(metrics=measured, **of)).tag == "Acc@1"
+    assert shape.eval_accuracy(case(metrics=[(scores, True)], **of)) is None
+    assert shape.eval_accuracy(case(roles={Role.TRAIN_ACCURACY: answers([0.7, 0.8], "train/accuracy")}, **of)) is None
+
+
+@pytest.mark.parametrize(("tag", "greater", "found"), [
+    ("val_acc", True, True),
+    ("accuracy/top1", True, True),
+    ("eval/accuracy_error", False, False),
+    ("val/accel_rmse", True, False),
+    ("metrics/accuracy_top5", True, False),  # one right among five
+    ("metrics/accuracy_top10", True, False),
+])  # fmt: skip
+def test_which_metrics_are_an_accuracy(tag, greater, found):
+    run = case(metrics=[(answers([0.1, 0.9, 0.9], tag), greater)], profile="classification")
+    assert (shape.eval_accuracy(run) is not None) is found
+
+
+def test_a_metric_without_points_does_not_hide_the_next():
+    empty, full = answers([math.nan] * 3, "val_acc"), answers([0.1, 0.9, 0.9], "test_acc")
+    run = case(metrics=[(empty, True), (full, True)], profile="classification")
+    assert shape.eval_accuracy(run).tag == "test_acc"
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    ([0.8, 0.955, 0.955, 0.955], None),
+    ([0.8, 0.965, 0.965, 0.965], 0.965),
+    ([80, 95.5, 95.5, 95.5], None),  # in per cent
+    ([80, 96.5, 96.5, 96.5], 0.965),
+    ([0.8, 0.985, 0.971, 0.972, 0.973], None),  # 1.3 points below its best
+    ([0.8, 0.985, 0.976, 0.977, 0.978], 0.977),  # 0.8 points
+    ([0.8, 0.98, 0.5, 0.97], 0.97),  # one bad evaluation of the last three
+    ([0.8, 0.98, 0.5, 0.5], None),
+    ([0.97, 0.97, 0.97, 0.97], None),  # guessing one class never moves
+    ([97, 97, 97, 97], None),
+    ([1.0, 1.0, 1.0, 1.0], 1.0),  # unless all answers are right
+    ([100, 100, 100, 100], 1.0),
+    ([0.97, 0.98], None),  # two evaluations tell nothing
+    ([0.97, 0.98, 0.98], 0.98),
+])  # fmt: skip
+def test_a_task_is_solved_where_nearly_all_answers_are_right_as_many_as_ever(values, expected):
+    found = shape.solved(classifier(values), 0.96, 0.01)
+    assert (found and found[0]) == (None if expected is None else pytest.approx(expected))
+    assert found is None or found[1] == max(values) / (100 if max(values) > 1 else 1)
+
+
+@pytest.mark.parametrize(("near", "solved"), [(0.011, False), (0.013, True)])
+def test_how_far_below_its_best_a_task_is_still_solved(near, solved):
+    assert (shape.solved(classifier([0.9, 0.985, 0.973, 0.973, 0.973]), 0.96, near) is not None) is solved
+
+
+@pytest.mark.parametrize(("loss", "solved"), [(0.68, True), (0.70, False)])
+def test_a_loss_of_guesses_is_none_of_a_solved_task(loss, solved):
+    """1 % of a hundred classes in each evaluation reads as a share of 1."""
+    run = case(None, evals(np.full(4, loss)), roles={Role.EVAL_ACCURACY: answers([1.0] * 4)}, profile="classification")
+    assert (shape.solved(run, 0.96, 0.01) is not None) is solved
+
+
+def test_a_share_a_hair_above_one_is_a_share():
+    assert shape.solved(classifier([0.9, 0.99, 1.0000001, 0.995, 0.995]), 0.96, 0.01)[0] == 0.995
+
+
+@pytest.mark.parametrize("profile", ["generic", "vision", "pretrain", "llm-sft", "guide"])
+def test_only_a_classifier_solves_its_task(profile):
+    """The accuracy of a language model's tokens is another thing."""
+    assert shape.solved(classifier([0.9, 0.98, 0.98], profile), 0.96, 0.01) is None
+
+
+def test_nothing_is_solved_or_got_right_without_an_accuracy():
+    run = case(evals(np.full(4, 0.1)), profile="classification")
+    assert shape.solved(run, 0.96, 0.01) is None and not shape.gets_right(run, 0.1, 0.5)
+
+
+def test_a_metric_of_that_name_tells_of_a_solved_task():
+    run = case(metrics=[(answers([0.8, 0.98, 0.98], "val_acc"), True)], profile="classification")
+    assert shape.solved(run, 0.96, 0.01) == pytest.approx((0.98, 0.98))
+
+
+@pytest.mark.parametrize("whole", [1, 100])
+@pytest.mark.parametrize(("values", "expected"), [
+    ([0.45, 0.54, 0.54, 0.54], False),  # nine points more
+    ([0.45, 0.56, 0.56, 0.56], True),
+    ([0.20, 0.49, 0.49, 0.49], False),
+    ([0.20, 0.51, 0.51, 0.51], True),
+    ([0.20, 0.70, 0.40, 0.40], False),  # not at its best: by the last three
+    ([0.20, 0.70, 0.70, 0.40], True),
+    ([0.20, 0.90], False),  # two evaluations tell nothing
+    ([0.20, 0.90, 0.90], True),
+])  # fmt: skip
+def test_more_answers_are_right_than_at_first_and_more_than_half(values, expected, whole):
+    assert shape.gets_right(classifier(whole * np.array(values)), 0.1, 0.5) is expected
+
+
+def test_an_odd_first_evaluation_is_not_where_the_accuracy_began():
+    """The others stand at 60 %, and scatter by five points each."""
+    values = 0.6 + 0.05 * np.random.default_rng(0).standard_normal(40)
+    values[-3:], values[0] = 0.62, 0.48
+    assert not shape.gets_right(classifier(values), 0.1, 0.5)
+
+
+@pytest.mark.parametrize("profile", ["generic", "vision", "classification"])
+@pytest.mark.parametrize(("tag", "right"), [
+    ("val_iou", True), ("val/dice", True), ("eval/f1", True), ("miou", True), ("jaccard", True),
+    ("val_precision", False), ("recall", False), ("auc", False), ("mAP50", False),
+])  # fmt: skip
+def test_an_overlap_tells_that_a_task_is_learned_as_well(tag, right, profile):
+    run = case(metrics=[(answers([0.2, 0.6, 0.6, 0.6], tag), True)], profile=profile)
+    assert shape.gets_right(run, 0.1, 0.5) is right
 
 
 # --- the same at any density ----------------------------------------------------------------------------------------

@@ -40,12 +40,16 @@ what was ambiguous (`role_notes`).
    beside a `tr_loss`.
 4. **A pair that names no quantity**, `g/train` and `g/val`, only where no loss is named at all and the training side
    falls, or fell far before it climbed (`elbo` is such a name where it is logged negative, so that it falls); or the
-   only curve of a log, where it falls. The report says so, and the choice is not certain.
+   only curve of a log, where it falls. The report says so, and the choice is not certain. So does a reconstruction
+   (`train/Recon` beside `train/KL`) where no series is named a loss.
 
 ## What is compared with what
 
 - The total loss goes before its parts. A part (`box_loss`, `kl_loss`) is compared with the same part only, and only
   where a total is missing on one side; the report says so. A total is never compared with a part.
+- Where a framework logs the addends of its loss and nothing else (YOLO's box, class and dfl loss), their sum is the
+  loss, named `train/box+cls+dfl_loss`: the same parts in both splits, logged at the same steps. A part that you name
+  yourself is compared with the others, not with their sum.
 - Where a series per step and one per epoch exist, the one per step is taken, unless only the other counts the same
   steps as the eval loss.
 - Validation goes before test; test data stand in only where there is nothing else.

@@ -18,6 +18,7 @@ from tb_evalguide.roles.conventions import CONVENTIONS, Convention, Naming
 from tb_evalguide.roles.names import (
     AUX_WORDS,
     EVAL_WORDS,
+    NOT_A_LOSS,
     SHORT_SPLITS,
     TEST_WORDS,
     TRAIN_WORDS,
@@ -123,8 +124,9 @@ def choose_roles(
     candidates = _candidates(training)
     convention = convention_of(training, candidates)
     mapping = mapping or {}
-    # a part that the user names is compared with the same part
+    # what the user names is one of the parts: the others stand beside it, not their sum
     named = not {Role.TRAIN_LOSS.value, Role.EVAL_LOSS.value}.isdisjoint(mapping)
+    named = named or any(metric == c.tag and c.words.is_loss for c in candidates)
     search = _Search([*candidates, *(() if named else _sums(training, convention))], convention)
     _apply_mapping(search, mapping)
     extra = _choose_losses(search, training)
@@ -166,20 +168,28 @@ def _candidates(training: Training) -> list[_Candidate]:
 
 
 def _sums(training: Training, convention: Convention | None) -> list[_Candidate]:
-    """The losses that a run logs only in parts which its framework adds: of each split that has losses, the same."""
-    if convention is None:
+    """The losses that are logged only in parts which their framework adds: the same parts in both splits, and no other.
+
+    A loss that is no such part, or a part logged more seldom than the others, and the sum would not be the whole.
+    """
+    if convention is None or not convention.parts:
         return []
-    out = []
+    sums, parts = [], set()
     for run in training.runs:
         place, table = _place(run, training), _is_table(run)
         logged = [s for s in run.series.values() if len(s)]
-        sums = [one for one in (whole(logged, pattern) for pattern in convention.part_patterns) if one is not None]
-        split = {read_name(s.tag, place).split for s in logged if read_name(s.tag, place).kind == "loss"}
-        same = {tuple(part.split("/")[-1] for part in one.parts) for one in sums}
-        if len(same) == 1 and len(sums) == len(split):
-            words = (read_name(f"{one.parts[0].split('/')[0]}/loss", place) for one in sums)
-            out += [_Candidate(one, place, word, table) for one, word in zip(sums, words)]
-    return out
+        losses = [s.tag for s in logged if read_name(s.tag, place).is_loss and read_name(s.tag, place).split != "test"]
+        if not all(any(pattern.fullmatch(tag) for pattern in convention.part_patterns) for tag in losses):
+            return []
+        for pattern in convention.part_patterns:
+            series = whole(logged, pattern)
+            if series is not None:
+                split = series.parts[0].split("/")[0]
+                parts.add(tuple(part.split("/")[-1] for part in series.parts))
+                sums.append(_Candidate(series, place, read_name(f"{split}/loss", place), table))
+            elif any(pattern.fullmatch(tag) for tag in losses):
+                return []
+    return sums if len(parts) == 1 else []
 
 
 def _is_table(run: Run) -> bool:
@@ -341,7 +351,7 @@ def _losses(search: _Search, role: Role) -> list[_Ranked]:
             continue
         if w.kind == "error" and (has_loss or w.split == ""):
             continue
-        if not w.rest.isdisjoint(_NOT_A_LOSS) or _is_summary(c, tags):
+        if not w.rest.isdisjoint(NOT_A_LOSS) or _is_summary(c, tags):
             continue
         grain = {"step": 0, "": 1, "epoch": 2}[w.grain]
         if role is Role.EVAL_LOSS:
@@ -374,7 +384,7 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
         direction = None if "elbo" in c.words.found else greater_is_better(c.tag)
         bare = set(c.words.words) <= TRAIN_WORDS | EVAL_WORDS | TEST_WORDS
         may_fall = bare or (not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and direction is not True)
-        may_fall = may_fall and (direction is None or c.words.rest.isdisjoint(_NOT_A_LOSS))
+        may_fall = may_fall and (direction is None or c.words.rest.isdisjoint(NOT_A_LOSS))
         if c.words.split and may_fall and not c.words.kind and not c.words.derived and len(c.series) > 1:
             name = tuple(word for word in c.words.words if word not in TRAIN_WORDS | EVAL_WORDS | TEST_WORDS)
             sides.setdefault((c.place, name), {}).setdefault(c.words.split, c)
@@ -425,9 +435,12 @@ def _reconstruction(search: _Search) -> list[_Ranked]:
     found = [
         c
         for c in search.candidates
-        if not c.words.found.isdisjoint(_RECONSTRUCTION) and c.words.split in ("", "train") and not c.words.derived
+        if not c.words.found.isdisjoint(_RECONSTRUCTION)
+        and c.words.found.isdisjoint(NOT_A_LOSS)
+        and c.words.split in ("", "train")
+        and not c.words.derived
     ]
-    if len(found) != 1 or not _falls(found[0].series):
+    if len(found) != 1 or greater_is_better(found[0].tag) is not None or not _falls(found[0].series):
         return []
     return [_Ranked(found[0], (300.0,), certain=False)]
 
@@ -451,25 +464,6 @@ def _fell(series: Series) -> bool:
 
 _OTHER_LOSS = {Role.TRAIN_LOSS: Role.EVAL_LOSS, Role.EVAL_LOSS: Role.TRAIN_LOSS}
 _RECONSTRUCTION = frozenset({"recon", "reconstruction"})
-_NOT_A_LOSS = frozenset(
-    {
-        "scale",
-        "scaler",
-        "weight",
-        "weights",
-        "lambda",
-        "coef",
-        "coefficient",
-        "rate",
-        "lr",
-        "grad",
-        "gradient",
-        "norm",
-        "per",
-        "perplexity",
-        "ppl",
-    }
-)
 
 
 def _is_summary(candidate: _Candidate, tags: set[str]) -> bool:
@@ -687,6 +681,7 @@ def _choose(search: _Search, role: Role, chosen: _Ranked, rivals: Sequence[_Rank
     if role is Role.TRAIN_LOSS and c.words.grain == "step":
         reason = Text(N_("{reason}; the series per step is taken, not the one per epoch"), {"reason": reason})
     rivals = [r for r in rivals if r.candidate.spelled != c.spelled and not _contains(c.series, r.candidate.series)]
+    rivals = [r for r in rivals if not r.candidate.series.parts]  # a sum is no tag that could be set
     search.choices[role] = RoleChoice(
         role, c.series, reason, greater_is_better=False, certain=chosen.certain and not rivals
     )
@@ -713,6 +708,8 @@ def _reason(search: _Search, role: Role, chosen: _Ranked) -> Text:
                 {"framework": Text(search.convention.name), "set": chosen.set_name},
             )
         return Text(N_("{framework} writes it under this name"), {"framework": Text(search.convention.name)})
+    if role in _OTHER_LOSS and not chosen.candidate.words.found.isdisjoint(_RECONSTRUCTION):
+        return Text(N_("it is the part of an autoencoder's loss that its task names, and no series is named a loss"))
     if role in _OTHER_LOSS and not chosen.candidate.words.kind:
         return Text(N_("its name says on which data, and no series is named a loss"))
     if chosen.candidate.words.split == "test" and role is Role.EVAL_LOSS:

@@ -14,7 +14,10 @@ def word_set(text: str) -> frozenset[str]:
 
 TRAIN_WORDS = frozenset({"train", "training", "trn", "tr", "trainer", "fit"})
 EVAL_WORDS = frozenset(
-    {"val", "valid", "validation", "eval", "evaluation", "evaluate", "dev", "cv", "heldout", "holdout", "vali", "vld"}
+    {
+        *("val", "valid", "validation", "vali", "vld", "eval", "evaluation", "evaluate"),
+        *("dev", "development", "cv", "heldout", "holdout"),
+    }
 )
 TEST_WORDS = frozenset({"test", "testing", "tst"})
 # Too short to mean a split by themselves (te is also a text encoder): they do beside the same name with `tr`.
@@ -51,6 +54,10 @@ PART_WORDS = word_set(
     penalty regularization regularisation contrastive triplet mlm nsp sop itc itm pixel edge smoothness depth
     normal rgb mtp duration pitch energy stop mel ctc att rnnt chosen rejected preference
     """
+)
+# Words beside "loss" in the name of what is no loss.
+NOT_A_LOSS = word_set(
+    "scale scaler weight weights lambda coef coefficient rate lr grad gradient norm per perplexity ppl"
 )
 # Bookkeeping that is neither loss nor metric.
 AUX_WORDS = word_set(
@@ -149,6 +156,11 @@ class Words:
         return not DERIVED_WORDS.isdisjoint(self.found)
 
     @cached_property
+    def is_loss(self) -> bool:
+        """A loss itself: no weight of one, and nothing reckoned from one."""
+        return self.kind == "loss" and not self.derived and self.rest.isdisjoint(NOT_A_LOSS)
+
+    @cached_property
     def part(self) -> bool:
         """A named part of a composed loss."""
         return not PART_WORDS.isdisjoint(self.rest)
@@ -228,6 +240,7 @@ def direction_of_word(word: str) -> bool | None:
     return False if _LESS_STEM.fullmatch(word) else None
 
 
+_NEGATIVE = frozenset({"neg", "negative", "minus"})
 _PLAIN_F = frozenset({"f", "r", "ap0", "top0"})
 _KNOWN = (
     TRAIN_WORDS
@@ -247,10 +260,12 @@ _KNOWN = (
 def greater_is_better(tag: str) -> bool | None:
     """Whether more of this metric is better, by its name; None where the name does not say.
 
-    The last word that tells decides: "accuracy_error" is an error; "error_recall" a recall.
+    The last word that tells decides: "accuracy_error" is an error; "error_recall" a recall. A negative score is one of
+    which less is better.
     """
-    for word in reversed(words_of(in_english(tag))):
+    words = words_of(in_english(tag))
+    for word in reversed(words):
         better = direction_of_word(word)
         if better is not None:
-            return better
+            return better is _NEGATIVE.isdisjoint(words)
     return None

@@ -34,4 +34,6 @@ def measured(series: Series) -> Series:
     kept = ~placeholders(series)
     if kept.all():
         return series
-    return Series(series.tag, series.run, series.steps[kept], series.values[kept], series.wall_times[kept])
+    return Series(
+        series.tag, series.run, series.steps[kept], series.values[kept], series.wall_times[kept], parts=series.parts
+    )

@@ -11,15 +11,17 @@ import numpy as np
 
 from tb_evalguide.model import Series
 
+SHARED = 0.9  # of the longest part's steps, which all must have: else the sum would thin the loss; own choice
+
 
 def summed(parts: Sequence[Series]) -> Series | None:
-    """One series over the steps that all parts have; None where they share fewer than two.
+    """One series over the steps that all parts have; None where one of them has many more than they share.
 
     What a restart wrote again is kept where all parts wrote the same steps again. A part of nothing but zeros is left
     out of the name.
     """
     steps = reduce(np.intersect1d, (part.steps for part in parts))
-    if len(steps) < 2:
+    if len(steps) < SHARED * max(len(part) for part in parts):
         return None
     first = parts[0]
     again = all(np.array_equal(first.superseded_steps, part.superseded_steps) for part in parts[1:])

@@ -74,7 +74,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     k = classes if classes is not None else round(math.exp(end))
     worse = worse_than_guessing(curve, accuracy, classes, limits)
-    if worse is not None and not train_learned(case, worse.numbers["chance"], limits):
+    if worse is not None and not (
+        train_learned(case, worse.numbers["chance"], limits) or train_is_right(case, worse.numbers["k"], limits)
+    ):
         return [worse]
     above = limits.above if stands_at(accuracy, k, limits) else limits.loss
     if k < 2 or not -limits.loss * math.log(k) <= end - math.log(k) <= above * math.log(k):
@@ -113,18 +115,20 @@ def stands_at(accuracy: Curve | None, k: int, limits: Limits) -> bool:
 
 
 def train_learned(case: Case, chance: float, limits: Limits) -> bool:
-    """The train loss fell far below that of guessing, from wherever it began: one on another scale may lie there.
-
-    Or the train accuracy lies far above it: k was read from an accuracy that is no guess.
-    """
-    train, right = case.train, case.curve(Role.TRAIN_ACCURACY)
-    if right is not None and len(right) >= limits.points:
-        share = float(stats.median(right.values[len(right) // 2 :])) / shape.whole(right)
-        if share > math.exp(-chance) + limits.beyond:
-            return True
+    """The train loss fell far below that of guessing, from wherever it began: one on another scale may lie there."""
+    train = case.train
     if train is None or len(train) < limits.points:
         return False
     return train.tail() < (1 - limits.fallen) * min(chance, shape.start_level(train))
+
+
+def train_is_right(case: Case, k: float, limits: Limits) -> bool:
+    """The train accuracy lies far above 1/k: that k was read from accuracies which are no guesses."""
+    right = case.curve(Role.TRAIN_ACCURACY)
+    if right is None or len(right) < limits.points:
+        return False
+    share = float(stats.median(right.values[len(right) // 2 :])) / shape.whole(right)
+    return share > 1 / k + limits.beyond
 
 
 def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits) -> Evidence | None:

@@ -39,6 +39,8 @@ class Limits:
     sure: int = 20  # points that agree to the last digit: no rounding hides the noise of so many batches; own choice
     share: float = 0.5  # of the run over which they agree; own choice
     fell: float = 0.05  # of the train level, by which it fell since: then something is trained; own choice
+    digits: int = 5  # after the point, to which a log may be rounded; own choice
+    axis: float = 4.0  # times the last step of the other curve: further apart, they count different steps; own choice
     steps: int = 20  # fewer steps than this prove nothing; own choice
 
 
@@ -50,13 +52,15 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     if abs(float(curve.values[-1])) > divergence.Limits().absurd:
         return ()  # no learning rate that is too low leads there: that is divergence
-    if not curve.values.any():
+    if not curve.values.any() and (curve is case.train or train_fell(case, 0, limits) is None):
         return ()  # another term, or masked labels: diagnosis says that nothing can be judged by it
     first = constant_from(curve.values, limits.spread)
     count = len(curve) - first
     span = (curve.steps[-1] - curve.steps[first]) / max(1, int(curve.steps[-1]) - case.first_step)
-    if count < limits.points or span < limits.share or (rounded(curve) and count < limits.sure):
+    if count < limits.points or span < limits.share:
         return ()
+    if rounded(curve, limits) and (count < limits.sure or first > 0):
+        return ()  # it may have converged: what still changes is lost in the last digit
     found = Evidence(
         steps=(int(curve.steps[first]), int(curve.steps[-1])),
         tags=(curve.tag,),
@@ -64,7 +68,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         confidence=0.97,
         severity=Severity.MEDIUM if len(curve) < limits.settled else None,
     )
-    fell = train_fell(case, found.steps[0], limits) if curve is not case.train else None
+    fell = train_fell(case, first, limits) if curve is not case.train else None
     if fell is None:
         return [found]
     numbers = {**found.numbers, "then": fell[0], "now": fell[1]}
@@ -72,12 +76,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     return [replace(broken, remedies=(remedies.CHECK_EVALUATION,))]
 
 
-def train_fell(case: Case, step: int, limits: Limits) -> tuple[float, float] | None:
-    """(train level at the step, at the end) where it went on falling from there; else None."""
-    train = case.train
-    if train is None or len(train) < limits.points:
+def train_fell(case: Case, first: int, limits: Limits) -> tuple[float, float] | None:
+    """(train level at that evaluation, at the end) where it went on falling from there; else None."""
+    train, evals = case.train, case.evals
+    if train is None or evals is None or len(train) < limits.points:
         return None
-    then, now = float(np.interp(step, train.steps, train.level)), train.tail()
+    if not 1 / limits.axis <= (train.steps[-1] + 1) / (evals.steps[-1] + 1) <= limits.axis:
+        return None  # the two count different steps
+    then, now = float(case.train_at(evals.steps)[first]), train.tail()
     return (then, now) if now < (1 - limits.fell) * then and then - now > train.noise else None
 
 
@@ -89,10 +95,13 @@ def constant_from(values: np.ndarray, spread: float) -> int:
     return len(values) - int(wide[0]) if len(wide) else 0
 
 
-def rounded(curve: Curve) -> bool:
+def rounded(curve: Curve, limits: Limits) -> bool:
     """All values are multiples of a step so coarse that a real change could hide below it."""
     values = curve.values
-    return bool(np.allclose(values, np.round(values, 3), atol=1e-7) and abs(float(values[-1])) < 10)
+    for digits in range(limits.digits + 1):
+        if np.allclose(values, np.round(values, digits), rtol=0, atol=1e-7):
+            return bool(10.0**-digits > limits.spread * abs(float(values[-1])))
+    return False
 
 
 RULE = Rule(

@@ -5,7 +5,7 @@ Rises of the learning rate after its warm-up by more than a tenth of its range a
 logged points. Jumps that come again and again are a cyclic schedule and are left out. At a resume the schedule was
 probably not restored; that is a fault when the loss rises with it, otherwise information. So is a jump anywhere else
 after which the loss never gets back to where it was, and one to five times the rate that is taken back within three
-points and throws the loss to twice its level.
+points and throws the loss to twice what it was. Where the loss diverges for good, such a jump is information.
 
 ## Why it matters
 Late in training the weights sit in a narrow place. A sudden return to a high rate throws them out of it, and what was
@@ -41,7 +41,10 @@ class Limits:
     blip: float = 5.0  # times the rate before: no cycle rises so far from one point to the next …
     blip_points: int = 3  # … and is back after as many points; own choice
     blip_back: float = 1.5  # times the rate before, which is back; own choice
-    blip_loss: float = 2.0  # times the level before, to which the loss is thrown; own choice
+    blip_loss: float = 2.0  # times the level of the points before, to which the loss is thrown …
+    blip_beyond: float = 1.5  # … and times the highest of them; own choice …
+    blip_before: int = 10  # … of so many; own choice
+    blip_restless: float = 0.2  # of the points, at which a rate that changes is a schedule of ups and downs; own choice
     harm: float = 4.0  # σ by which the loss level rises with it (failure-modes.md #35)
     harm_share: float = 0.10  # of the loss, at least; as RST002
 
@@ -53,18 +56,16 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     spread = float(np.ptp(lr.values))
     if spread == 0:
         return ()
-    thrown = blips(case, lr, limits)
-    if thrown:
-        return thrown
+    found, told = blips(case, lr, limits)
     jumps = np.flatnonzero((up > limits.jump * spread) & (up > limits.relative * np.maximum(lr.values[:-1], 0)))
     # a warm-up, however coarsely logged, rises before the rate has ever fallen
     fell = np.flatnonzero(up < 0)
     settled = fell[0] if len(fell) else constant_until(lr.values, limits)
     jumps = jumps[jumps > settled] if settled is not None else jumps[:0]
     jumps = jumps[np.concatenate([[True], np.diff(jumps) > 1])] if len(jumps) else jumps  # a second warm-up is one jump
+    jumps = np.array([i for i in jumps.tolist() if i not in told], int)
     resumed = segments.resumes(case)
     interval = float(stats.median(np.diff(lr.steps)))
-    found = []
     for i in jumps.tolist():
         step = int(lr.steps[i + 1])
         at_resume = any(abs(step - r.step) <= 2 * interval for r in resumed)
@@ -87,41 +88,48 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     return found[:3]
 
 
-def blips(case: Case, lr: Curve, limits: Limits) -> list[Evidence]:
-    """The rate jumps far up and back at once, and the loss is thrown up with it.
+def blips(case: Case, lr: Curve, limits: Limits) -> tuple[list[Evidence], set[int]]:
+    """The rate jumps far up and back at once, and the loss is thrown up with it; the indices before these jumps.
 
-    Where the loss diverges for good, that is the finding, and the jump only the reason for it.
+    Not a schedule that goes up and down all the time. Where the loss diverges for good, that is the finding, and the
+    jump only the reason for it.
     """
     train = case.train
+    rate = lr.values
     if train is None or (train.values <= 0).any():
-        return []
+        return [], set()
+    turns = np.abs(np.diff(np.log(rate[rate > 0]))) > np.log1p(limits.relative)
+    if not len(turns) or turns.mean() > limits.blip_restless:
+        return [], set()
     interval = float(stats.median(np.diff(lr.steps)))
-    told = []
-    for i in np.flatnonzero((lr.values[:-1] > 0) & (lr.values[1:] > limits.blip * lr.values[:-1])).tolist():
-        after = lr.values[i + 1 : i + 2 + limits.blip_points]
-        back = np.flatnonzero(after <= limits.blip_back * lr.values[i])
+    told: dict[int, tuple[int, int, float, float, float]] = {}
+    for i in np.flatnonzero((rate[:-1] > 0) & (rate[1:] > limits.blip * rate[:-1])).tolist():
+        after = rate[i + 1 : i + 2 + limits.blip_points]
+        back = np.flatnonzero(after <= limits.blip_back * rate[i])
         if not len(back):
             continue
         first, last = int(lr.steps[i + 1]), int(lr.steps[i + 1 + back[0]])
-        before = train.values[train.steps < first][-5:]
+        before = train.values[train.steps < first][-limits.blip_before :]
         during = train.between(first, last + interval)
-        if len(before) < 5 or not len(during) or during.values.max() < limits.blip_loss * stats.median(before):
+        if len(before) < limits.blip_before // 2 or not len(during):
             continue
-        told.append((first, last, float(lr.values[i]), float(after.max()), float(during.values.max())))
+        peak = float(during.values.max())
+        # and above all that the batches before it scattered to
+        if peak >= max(limits.blip_loss * stats.median(before), limits.blip_beyond * before.max()):
+            told[i] = (first, last, float(rate[i]), float(after[: back[0]].max()), peak)
     if not told:
-        return []
-    worst = max(told, key=lambda one: one[4])
+        return [], set()
+    worst = max(told.values(), key=lambda one: one[4])
     numbers = {"count": len(told), "before": worst[2], "after": worst[3], "peak": worst[4], "step": worst[0]}
-    return [
-        Evidence(
-            steps=(told[0][0], told[-1][1]),
-            tags=(lr.tag, train.tag),
-            numbers=numbers,
-            confidence=0.85,
-            severity=Severity.INFO if divergence.diverged(case) else Severity.MEDIUM,
-            variant="blip" if len(told) == 1 else "blips",
-        )
-    ]
+    found = Evidence(
+        steps=(min(one[0] for one in told.values()), max(one[1] for one in told.values())),
+        tags=(lr.tag, train.tag),
+        numbers=numbers,
+        confidence=0.85,
+        severity=Severity.INFO if divergence.diverged(case) else Severity.MEDIUM,
+        variant="blip" if len(told) == 1 else "blips",
+    )
+    return [found], set(told)
 
 
 def constant_until(values: Floats, limits: Limits) -> int | None:

@@ -115,10 +115,15 @@ def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | No
 
 
 def thrown(train: Curve, limits: Limits) -> Evidence | None:
-    """The first steps threw the loss many times as high, and a good part of the run went by until it was back."""
+    """The first steps threw the loss many times as high, and a good part of the run went by until it was back.
+
+    It climbed there over some points: a single low one at the start was an easy batch.
+    """
     start, level = float(train.values[0]), train.level
     top = int(np.argmax(level))
     if len(train) < limits.hump_points or start <= 0 or level[top] < limits.thrown * start:
+        return None
+    if not start < train.values[1] < level[top] / 2:
         return None
     back = top + int(np.argmax(np.append(level[top:] < start, True)))
     if top > limits.thrown_by * len(train) or not limits.thrown_back * len(train) <= back < len(train):

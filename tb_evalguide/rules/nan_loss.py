@@ -73,7 +73,7 @@ def lost(case: Case, series: Sequence[Series], limits: Limits) -> list[Evidence]
     for run in case.training.runs:
         for tag, one in run.series.items():
             finite = np.flatnonzero(np.isfinite(one.values))
-            if read_name(tag).kind != "loss" or not len(finite) or one in series:
+            if not read_name(tag, run.name).is_loss or not len(finite) or one in series:
                 continue
             first, count = int(finite[-1]) + 1, len(one) - 1 - int(finite[-1])
             if count >= limits.lost and one.steps[first] > last:
@@ -88,16 +88,23 @@ def lost(case: Case, series: Sequence[Series], limits: Limits) -> list[Evidence]
 
 
 def unjudged(case: Case, limits: Limits) -> list[Evidence]:
-    """All losses of a log without a train or an eval loss, as those of a GAN, are NaN to the end."""
-    named = (s for run in case.training.runs for tag, s in run.series.items() if read_name(tag).kind == "loss")
-    losses = [s for s in named if len(s) >= limits.lost]
+    """All losses of a log without a train or an eval loss, as those of a GAN, are NaN to the end.
+
+    A metric that changed after that says that the model lives.
+    """
+    losses = [
+        s for run in case.training.runs for tag, s in run.series.items() if len(s) and read_name(tag, run.name).is_loss
+    ]
     firsts = [lost_from(s.values) for s in losses]
-    if not losses or any(len(s) - first < limits.lost for first, s in zip(firsts, losses)):
+    if not losses or any(len(s) == first for first, s in zip(firsts, losses)):
         return []
-    first, head = min(zip(firsts, losses), key=lambda one: int(one[1].steps[one[0]]))
+    first, head = max(zip(firsts, losses), key=lambda one: len(one[1]) - one[0])
+    step = int(head.steps[first])
+    if len(head) - first < limits.lost or lives(case, step):
+        return []
     return [
         Evidence(
-            steps=(int(head.steps[first]), int(head.steps[-1])),
+            steps=(step, int(head.steps[-1])),
             tags=tuple(s.tag for s in losses[:5]),
             numbers={"count": len(head) - first, "points": len(head)},
             words={"tag": head.tag},
@@ -105,6 +112,14 @@ def unjudged(case: Case, limits: Limits) -> list[Evidence]:
             variant="unjudged",
         )
     ]
+
+
+def lives(case: Case, step: int) -> bool:
+    """A metric or a reward went on changing after the step."""
+    reward = case.roles.get(Role.REWARD)
+    others = [choice.series for choice in case.metrics] + ([reward] if reward is not None else [])
+    later = [s.values[(s.steps > step) & np.isfinite(s.values)] for s in others]
+    return any(len(values) > 1 and np.ptp(values) > 0 for values in later)
 
 
 def lost_from(values: np.ndarray) -> int:
@@ -167,7 +182,8 @@ RULE = Rule(
             "have no point after that step."
         ),
         "unjudged": N_(
-            "{tag} is NaN from step {first} to the end ({count} of {points} points): nothing after that was learned."
+            "{tag} is NaN or infinite from step {first} to the end ({count} of {points} points): nothing was learned "
+            "after that."
         ),
         "elsewhere": N_("{tag} is NaN at {count} of {points} points, first at step {first}; the losses are finite."),
         "from_start": N_("The loss is NaN from the first logged step {first} on; nothing was learned."),

@@ -30,6 +30,7 @@ from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Flags, Ints, Need, Role, Rule, Series, Severity, Skip, Text, Tier
+from tb_evalguide.roles.names import read_name
 
 # TRL's names: the share of groups whose rewards are all the same, and the spread of the rewards
 ZERO_SPREAD, SPREAD = "frac_reward_zero_std", "reward_std"
@@ -46,15 +47,20 @@ class Limits:
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     grad = case.grad
     assert grad is not None  # needs
-    names = {tag.rsplit("/", 1)[-1]: series for run in case.training.runs for tag, series in run.series.items()}
+    names = {
+        tag.rsplit("/", 1)[-1]: series
+        for run in case.training.runs
+        for tag, series in run.series.items()
+        if read_name(tag, run.name).split not in ("eval", "test")
+    }
     if not {ZERO_SPREAD, SPREAD}.intersection(names) and not completions(case):
         return Skip(Text(N_("nothing in the log says that answers to one prompt are compared")))
     # the curve leaves out values that are not finite; a norm of NaN is no zero
     zero = grad.values == 0
-    steps, variant = grad.steps, ""
+    steps, told, variant = grad.steps, grad.tag, ""
     if not often(zero, limits) or not no_spread(names, limits):
         # a KL term pulls at the weights though no answer was better than another
-        steps, zero = spreads(names)
+        steps, zero, told = spreads(names)
         variant = "spread"
         if len(zero) < limits.points or not often(zero, limits):
             return ()
@@ -63,7 +69,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     return [
         Evidence(
             steps=(int(steps[zero][0]), int(steps[-1])),
-            tags=(grad.tag,) if reward is None else (grad.tag, reward.tag),
+            tags=(told,) if reward is None else (told, reward.tag),
             numbers={"share": float(zero.mean()), "count": int(zero.sum()), "points": len(zero)},
             confidence=0.8,
             severity=Severity.INFO if solved else None,
@@ -77,15 +83,15 @@ def often(zero: Flags, limits: Limits) -> bool:
     return min(float(zero.mean()), float(zero[len(zero) // 2 :].mean())) >= limits.share
 
 
-def spreads(names: Mapping[str, Series]) -> tuple[Ints, Flags]:
-    """(steps, whether all answers to every prompt of the step earned the same)."""
+def spreads(names: Mapping[str, Series]) -> tuple[Ints, Flags, str]:
+    """(steps, whether all answers to every prompt of the step earned the same, the tag that tells)."""
     if ZERO_SPREAD in names:
         series = names[ZERO_SPREAD]
-        return series.steps, series.values == 1
+        return series.steps, series.values == 1, series.tag
     if SPREAD in names:
         series = names[SPREAD]
-        return series.steps, series.values == 0
-    return np.empty(0, np.int64), np.empty(0, bool)
+        return series.steps, series.values == 0, series.tag
+    return np.empty(0, np.int64), np.empty(0, bool), ""
 
 
 def completions(case: Case) -> bool:

@@ -6,10 +6,11 @@ How often the level of the eval loss (or, without enough evaluations, of the tra
 Swings of 6 % do where both losses make them in step. Noise from batch to batch is not counted, however large. A curve
 that has been calm for the last third of the run has settled, unless smaller swings go on in it: that is information,
 and so are swings of the eval loss alone while train loss falls smoothly, unless it gains nothing or scatters to the end
-over all that was gained. A run that gained to the last and ends within a quarter of its lowest evaluation has its
-swings behind it, unless train loss swung in step or was thrown up; so has one that ends at its lowest evaluation after
-swings below 50 %, and a classifier that ends with 96 % right answers, as many as ever. A last climb away from a falling
-train loss is overfitting. In a short log two huge swings back to where it began are enough.
+over all that was gained without its level sinking by two fifths. A run that gained to the last and ends within a
+quarter of its lowest evaluation has its swings behind it, unless train loss swung in step or was thrown up; so has one
+that ends at its lowest evaluation after swings below 50 %, and a classifier that ends with 96 % right answers, within
+one in a hundred of its best. A last climb away from a falling train loss is overfitting. In a short log two huge swings
+back to where it began are enough.
 
 ## Why it matters
 The steps are too large for the place the model is in, or the data come in an order. Which checkpoint is good becomes a
@@ -57,13 +58,15 @@ class Limits:
     cycle_peak: float = 0.25  # of the first loss, unless its peak stays below that; own choice
     many: int = 20  # evaluations, of which the last third show whether they calm down …
     restless: float = 1.0  # … or scatter over this much of what was gained, from the 10 % to the 90 % point; own choice
+    sinks: float = 0.6  # of the level in the first third, where that of the last third shows a gain; own choice
     near: float = 0.25  # above the lowest evaluation, within which a run that gained ends well; as `large` …
     thrown: float = 1.5  # … unless the train level once rose by so many times its low; own choice
     in_step: float = 0.7  # correlation of train level and evaluations without their trends; own choice
     wave: float = 0.06  # of the low: swings of both losses in step, several of which are no scatter; own choice …
     wave_sigmas: float = 4.0  # … and σ of an evaluation's logarithm; own choice
     damped: float = 0.05  # of the low: three such swings in its last part, and a curve has not settled; own choice
-    solved: float = 0.96  # right answers at the end, as many as ever: what the loss does then is no fault; as OVF001
+    solved: float = 0.96  # right answers at the end: what the loss does then is no fault; as OVF001 …
+    solved_near: float = 0.01  # … if they are as many as at best but for this share; as OVF001
     settled: float = 0.30  # share of the curve at its end without any swing: it has settled; own choice
 
 
@@ -84,10 +87,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate), and a
             # small one scatters: that is a fault only where the train loss swings with it, or where nothing is gained
             real = train_swings(case, limits) or not gains(case.evals, limits) or restless(case.evals, limits)
+            real = real and not (sinks(case.evals, limits) and not train_swings(case, limits))
             low = ends_low(case, case.evals, limits) or ends_lowest(case.evals, swings, limits)
             real = real and not (gains(case.evals, limits) and low)
             real = real and not by_design(case, case.evals, swings, limits)
-            real = real and shape.solved(case, limits.solved) is None
+            real = real and shape.solved(case, limits.solved, limits.solved_near) is None
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
             return [evidence(case, case.evals, swings, 0.85, limits, mild=not real)]
         if len(case.evals) >= limits.many and in_step(case, limits):
@@ -98,7 +102,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         assert case.train is not None
         swings = [r for r in shape.level_rises(case.train, limits.train) if r.end is not None]
         if len(swings) >= limits.train_count:
-            mild = by_design(case, case.train, swings, limits) or shape.solved(case, limits.solved) is not None
+            mild = by_design(case, case.train, swings, limits)
+            mild = mild or shape.solved(case, limits.solved, limits.solved_near) is not None
             return [evidence(case, case.train, swings, 0.75, limits, mild=mild)]
     return ()
 
@@ -167,6 +172,14 @@ def in_step(case: Case, limits: Limits) -> bool:
     if min(float(np.std(rest)) for rest in rests) == 0:
         return False
     return float(np.corrcoef(rests[0], rests[1])[0, 1]) > limits.in_step
+
+
+def sinks(evals: Curve, limits: Limits) -> bool:
+    """The level of many evaluations that scatter one by one sinks far: its last third lies far below its first."""
+    third = len(evals) // 3
+    if len(evals) < limits.many or evals.values.min() <= 0 or stats.lag1(evals.values[third:]) >= limits.in_rows:
+        return False
+    return bool(stats.median(evals.values[-third:]) < limits.sinks * stats.median(evals.values[:third]))
 
 
 def restless(evals: Curve, limits: Limits) -> bool:

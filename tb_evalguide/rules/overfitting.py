@@ -13,7 +13,7 @@ warning until it has lasted three evaluations and train loss has fallen far.
 A train loss that went on falling far below an eval loss that has turned is a warning, unless a metric is still at its
 best; so are four evaluations in a row that each rise, fifteen that drift up, a small rise while a metric got much
 worse, and an eval loss that gains nothing at all while train loss falls far below it. No warning is given of a
-classifier that ends with 96 % right answers, as many as ever: that is information.
+classifier that ends with 96 % right answers, within one in a hundred of its best: that is information.
 
 ## Why it matters
 The model now learns the training examples by heart. Checkpoints after the lowest eval loss are worse on new data,
@@ -106,7 +106,8 @@ class Limits:
     beyond: float = 1.5  # … times the limit of significance, where only the eval loss tells; own choice
     far_beyond: float = 5.0  # … with half as many evaluations; own choice
     train_rise: float = 0.05  # of the train level at the lowest evaluation: a train loss that rose too; own choice
-    solved: float = 0.96  # right answers at the end, as many as ever: no warning by the loss alone; labelled runs
+    solved: float = 0.96  # right answers at the end: no warning by the loss alone; labelled runs …
+    solved_near: float = 0.01  # … if they are as many as at best but for this share; own choice
 
 
 @dataclass(frozen=True)
@@ -154,13 +155,14 @@ def climb(case: Case, evals: Curve, limits: Limits) -> Climb | None:
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     evals = case.evals
     assert evals is not None  # needs
-    if len(evals) == 3:
-        return three_in_a_row(case, evals, limits) or handful_rises(case, evals, limits)
     if divergence.diverged(case):
         return ()  # both losses climb, whatever the gap does
-    up = climb(case, evals, limits)
-    found = judged(case, evals, up, limits) if up is not None else []
-    right = shape.solved(case, limits.solved)
+    if len(evals) == 3:
+        up, found = None, three_in_a_row(case, evals, limits)
+    else:
+        up = climb(case, evals, limits)
+        found = judged(case, evals, up, limits) if up is not None else []
+    right = shape.solved(case, limits.solved, limits.solved_near)
     if not found or found[0].severity is Severity.INFO:
         nothing = gains_nothing(case, evals, limits) if right is None else ()
         found = handful_rises(case, evals, limits) or nothing or found
@@ -169,9 +171,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     return [as_solved(evidence, right) if evidence.severity is Severity.MEDIUM else evidence for evidence in found]
 
 
-def as_solved(warning: Evidence, right: float) -> Evidence:
+def as_solved(warning: Evidence, right: tuple[float, float]) -> Evidence:
     """Information in place of a warning: the classifier is as often right as ever, only surer of what it gets wrong."""
-    numbers = {**warning.numbers, "accuracy": right}
+    numbers = {**warning.numbers, "accuracy": right[0], "best": right[1]}
     return replace(warning, numbers=numbers, severity=Severity.INFO, variant="solved")
 
 
@@ -617,7 +619,7 @@ RULE = Rule(
         ),
         "solved": N_(
             "Eval loss has risen from {low:.3g} at step {first} to {end:.3g}, but {accuracy:.1%} of the answers are "
-            "right, as many as ever: the model is only surer of its few errors."
+            "right ({best:.1%} at best): the model is mostly surer of its few errors."
         ),
         "slight": N_(
             "Eval loss is slightly past its lowest value: {low:.3g} at step {first}, {end:.3g} at the end "

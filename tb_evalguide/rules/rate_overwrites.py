@@ -5,8 +5,8 @@ Adam moves every weight by about the learning rate at each step, whatever its gr
 large: at 0.05 and more a step overwrites them. It fires where the log names an optimizer of the Adam family, the rate
 stood at 0.05 or more for most of the first half of the run, and the loss did not fall after the first fifth; at 0.5 it
 fires whatever the loss did then. Of any other optimizer it asks for a rate of 0.2 and for a first loss fifty times as
-high as the level after a fifth of the run, too high for any guess, half of which was still there at the end: the first
-steps threw the model far away.
+high as the level after a fifth of the run, too high for any guess, half of which was still there at the end (or five
+hundred times as high): the first steps threw the model far away.
 
 ## Why it matters
 The loss looks settled, for it moves no more. But what it has settled on is what a model with saturated weights gives,
@@ -39,6 +39,7 @@ class Limits:
     adam_any: float = 0.5  # … beyond which the loss need not stand level: prompt tuning goes to 0.3; own choice
     rate: float = 0.2  # of any optimizer, with a loss that was thrown up; a common rate of SGD is 0.1
     thrown: float = 50.0  # first loss over the level after the first fifth; own choice
+    thrown_far: float = 500.0  # … so far that it need not stand there: no target is that large; own choice
     guess: float = 15.0  # nats of a first loss that are no guess: ln of three million classes; own choice
     raw: float = 500.0  # first loss where no classes bound it; own choice
     level: float = 0.1  # share of the loss by which it may fall after the first fifth and stand level; own choice
@@ -61,7 +62,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     fall = 1 - end / early
     if is_adam(case) and (rate >= limits.adam_any or (rate >= limits.adam and fall < limits.level)):
         variant = "" if abs(fall) < limits.level else "any"
-    elif rate >= limits.rate and thrown_up(case, train, early, limits) and fall < limits.thrown_level:
+    elif (
+        rate >= limits.rate
+        and thrown_up(case, train, early, limits)
+        and (fall < limits.thrown_level or train.values[0] >= limits.thrown_far * early)
+    ):
         variant = "thrown"
     else:
         return ()

@@ -3,8 +3,9 @@
 ## What it checks
 Climbs of the train loss's local level by 25 % and 7 σ that last several points and recover. It speaks up when the climb
 takes a tenth of the run to recover, or shows in the evaluations, too; a short one is information, and so is one after
-which the loss got well below where it had been, unless it had multiplied both losses, or after which a classifier is
-right in 96 % of the answers, as often as ever.
+which the loss got well below where it had been, unless it had multiplied both losses. So is one after which a
+classifier is right in 96 % of the answers, within one in a hundred of its best, and which had not cost it a fifth of
+them meanwhile.
 
 ## Why it matters
 A lasting spike costs the steps until the loss is back, and often leaves the model a little worse. It is the usual
@@ -44,7 +45,9 @@ class Limits:
     start: float = 0.05  # of the points: a climb out of those is the start's; own choice
     most: int = 5  # spikes that are told one by one; own choice
     lr_rise: float = 0.20  # of the learning rate before: a rise of the rate explains one of the loss; own choice
-    solved: float = 0.96  # right answers at the end, as many as ever: nothing was lost; as OVF001
+    solved: float = 0.96  # right answers at the end: nothing was lost; as OVF001 …
+    solved_near: float = 0.01  # … if they are as many as at best but for this share; as OVF001
+    forgot: float = 0.2  # of all answers, by which accuracy fell in between: much was lost for a time; own choice
     regained: float = 0.02  # below the level before the climb at the end of the run: nothing was lost; own choice
 
 
@@ -55,7 +58,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     light = shape_curve(train)
     noise = shape.log_noise(train)
     scale = shape.reference_level(train)
-    right = shape.solved(case, limits.solved) is not None
+    right = shape.solved(case, limits.solved, limits.solved_near) is not None
     for rise in shape.rises(light, limits.climb):
         if rise.end is None or rise.low < int(limits.start * len(train)):
             continue
@@ -71,7 +74,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         hurt = case.evals is None or eval_hurt(case.evals, first, last, limits.eval_climb)
         harmless = lr_rose(case.lr, first, last, limits.lr_rise) or regained(train, rise, limits.regained)
         harmless = harmless and not devastating(case.evals, rise, first, last, limits)
-        harmless = harmless or right
+        harmless = harmless or (right and not forgot(case, first, last, limits.forgot))
         found.append(
             Evidence(
                 steps=(first, last),
@@ -82,6 +85,19 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             )
         )
     return found[: limits.most]
+
+
+def forgot(case: Case, first: int, last: int, limit: float) -> bool:
+    """The evaluated accuracy fell far during the spike."""
+    accuracy = shape.eval_accuracy(case)
+    if accuracy is None:
+        return False
+    during = accuracy.between(first, last)
+    return (
+        len(during) > 0
+        and float(np.ptp(accuracy.values)) > 0
+        and (float(accuracy.values.max()) - float(during.values.min()) > limit * shape.whole(accuracy))
+    )
 
 
 def devastating(evals: Curve | None, rise: shape.Rise, first: int, last: int, limits: Limits) -> bool:

@@ -8,9 +8,9 @@ whose first accuracy is 70 % already. A drop below 2.5 % without any trend count
 Outside the guide a run of fewer than thirty points, or one that still falls, is only warned of, one that has just
 begun and still falls is left alone, and a few points whose noise hides the fall are not judged unless evaluations tell.
 A loss that had fallen far enough and came back is no such case, nor is one that falls within the warm-up, nor a fall of
-at least 2.5 % with a training accuracy that rose by five points or an evaluated one that rose by ten to more than half,
-or with both losses bending down to a floor on a scale of their own. Where eval loss has turned up away from a falling
-train loss, that is overfitting.
+at least 2.5 % with a training accuracy that rose by five points, an evaluated one (or an overlap: IoU, Dice, F1) that
+rose by eight to more than half, or with both losses bending down to a floor on a scale of their own. Where eval loss
+has turned up away from a falling train loss, that is overfitting.
 
 ## Why it matters
 The model has not learned what the data hold; more of the same will not help when the curve has levelled off.
@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tb_evalguide import remedies, shape, stats
-from tb_evalguide.case import Case, Curve
+from tb_evalguide.case import LEAST_CURVE, Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Role, Rule, Severity, Skip, Text, Tier
 from tb_evalguide.rules import lr_too_low, overfitting
@@ -61,7 +61,7 @@ class Limits:
     level_evals: int = 8  # evaluations that tell a level eval loss …
     level_noise: float = 0.01  # … whose points scatter by no more than that share of it; own choice
     accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
-    gained: float = 0.1  # of all answers, by which the evaluated accuracy rose …
+    gained: float = 0.08  # of all answers, by which the evaluated accuracy rose …
     right: float = 0.5  # … to so many at least; labelled runs: no fault has both
     bend_points: int = 8  # of either loss, in which a bend can be seen; own choice
     bend_sigmas: float = 12.0  # of a point, by which either fell: two readers called such runs healthy
@@ -108,7 +108,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         return ()
     # outside the guide's tables a young run, or one that still falls, may yet get there: a warning, no verdict
     falls_on = not case.is_guide and still_falls(case, curve, limits)
-    if falls_on and lr_too_low.young(case, curve, slow):
+    first_evals = case.evals is not None and len(case.evals) < LEAST_CURVE and not lr_too_low.finished(case, slow)
+    if falls_on and (first_evals or lr_too_low.young(case, curve, slow)):
         return ()
     unsettled = falls_on or (not case.is_guide and len(curve) < limits.settled)
     return [

@@ -254,3 +254,33 @@ def test_accuracies_that_rise_do_not_stand_at_guessing():
     rising = {Role.EVAL_ACCURACY: series("val_acc", every(8, 100), np.linspace(0.10, 0.15, 8))}
     level = train(guess(8, 60, 0.03)), evals(guess(8, 8, 0.04))
     assert not found(RULE, case(*level, roles=rising, arguments={"num_labels": 8}, profile="classification"))
+
+
+def learns(share, n=10, scale=1, judged=0.25, steady=12):
+    """Evaluations that stand at 1/4 with a loss above ln 4, and a train accuracy that says otherwise; no train loss."""
+    right = series("train_acc", every(n, 100), np.full(n, share * scale))
+    roles = {**accuracy(judged, steady), Role.TRAIN_ACCURACY: right}
+    return case(None, evals(np.linspace(1.6, 2.2, steady)), roles=roles, profile="classification")
+
+
+@pytest.mark.parametrize("scale", [1, 100])
+@pytest.mark.parametrize(("share", "n", "fires"), [
+    (0.25, 10, True),
+    (0.44, 10, True),  # by 19 % of all answers above the quarter
+    (0.46, 10, False),  # by 21 %
+    (0.90, 3, False),
+    (0.90, 2, True),  # two are too few
+])  # fmt: skip
+def test_a_train_accuracy_far_above_guessing_has_learned(scale, share, n, fires):
+    assert [e.variant for e in found(RULE, learns(share, n, scale))] == ["worse"] * fires
+
+
+@pytest.mark.parametrize(("shares", "fires"), [
+    (np.repeat([0.25, 0.9], [5, 5]), False),
+    (np.repeat([0.9, 0.25], [5, 5]), True),  # it forgot it all
+    (np.repeat([0.25, 0.9], [8, 2]), True),  # the later half is judged, not the end
+])  # fmt: skip
+def test_the_later_half_of_the_train_accuracies_is_what_was_learned(shares, fires):
+    right = {Role.TRAIN_ACCURACY: series("train_acc", every(10, 100), shares)}
+    run = case(None, evals(np.linspace(1.6, 2.2, 12)), roles={**accuracy(0.25, 12), **right}, profile="classification")
+    assert bool(found(RULE, run)) is fires

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Severity
+from tb_evalguide import remedies
+from tb_evalguide.config import Config
+from tb_evalguide.diagnosis import diagnose_training
+from tb_evalguide.model import Run, Severity, Training
+from tb_evalguide.remedies import advise
 from tb_evalguide.rules.frozen import RULE
 
-from ..support.checks import cosine, decay, evals, found, rate, severity, skipped, train
+from ..support.checks import cosine, decay, evals, found, label, rate, severity, skipped, train
 from ..support.phases import case
 
 
@@ -79,3 +83,72 @@ def test_values_that_go_to_and_fro(spread, fires):
 def test_twenty_steps_prove_something(interval, fires):
     """Nine evaluations, 16 or 24 steps from the first to the last."""
     assert bool(found(RULE, case(None, evals(stuck(n=9), interval)))) is fires
+
+
+def fallen(share, n=140, late=True, noise=0.0):
+    """A train loss that falls by `share` of itself after the evaluations have frozen at half-way, or before it."""
+    x = np.linspace(0, 1, n)
+    level = np.interp(x, [0, 0.5, 1] if late else [0, 0.4, 1], [2.0, 2.0, 2 - 2 * share] if late else [2.6, 2.0, 2.0])
+    return level + noise * np.random.default_rng(0).standard_normal(n)
+
+
+@pytest.mark.parametrize(("share", "broken"), [(0.0, False), (0.045, False), (0.06, True), (-0.3, False)])
+def test_where_the_train_loss_fell_on_it_is_the_evaluation_that_is_broken(share, broken):
+    (evidence,) = found(RULE, case(train(fallen(share)), evals(stuck(falling=6))))
+    expected = ("evals_only", "data_integrity") if broken else ("", "plateau")
+    assert (evidence.variant, label(RULE, evidence)) == expected
+    assert evidence.remedies == ((remedies.CHECK_EVALUATION,) if broken else None)
+    assert evidence.steps == (700, 1400) and evidence.numbers["count"] == 8
+
+
+def test_then_both_train_levels_are_told():
+    (evidence,) = found(RULE, case(train(fallen(0.5)), evals(stuck(falling=6))))
+    assert evidence.numbers["then"] == pytest.approx(2.0, rel=0.03)
+    assert evidence.numbers["now"] == pytest.approx(1.1, rel=0.03)
+
+
+def test_what_it_fell_before_is_not_since():
+    (evidence,) = found(RULE, case(train(fallen(0.0, late=False)), evals(stuck(falling=6))))
+    assert evidence.variant == ""
+
+
+@pytest.mark.parametrize(("noise", "broken"), [(0.13, True), (0.26, False)])
+def test_it_must_have_fallen_by_more_than_one_of_its_points_scatters(noise, broken):
+    """By 0.22, from 2 on."""
+    (evidence,) = found(RULE, case(train(fallen(0.12, 1400, noise=noise), 1), evals(stuck(falling=6))))
+    assert (evidence.variant == "evals_only") is broken
+
+
+@pytest.mark.parametrize(("points", "broken"), [(5, False), (6, True)])
+def test_a_few_train_losses_show_no_fall(points, broken):
+    (evidence,) = found(RULE, case(train(decay(points, 3.0, 1.0), 1400 // points), evals(stuck())))
+    assert (evidence.variant == "evals_only") is broken
+
+
+def test_without_a_train_loss_nothing_says_that_anything_is_trained():
+    (evidence,) = found(RULE, case(None, evals(stuck())))
+    assert evidence.variant == "" and evidence.remedies is None
+
+
+@pytest.mark.parametrize("level", [3.2037645, -3.2037645])
+def test_a_train_loss_that_froze_itself_is_no_evaluation(level):
+    (evidence,) = found(RULE, case(train(stuck(level, 30, 0.8e-4))))
+    assert evidence.variant == "" and evidence.tags == ("train/loss",)
+
+
+@pytest.mark.parametrize(("points", "expected"), [(9, Severity.MEDIUM), (10, Severity.HIGH)])
+def test_a_few_broken_evaluations_are_a_warning_too(points, expected):
+    (evidence,) = found(RULE, case(train(decay(140)), evals(stuck(n=points))))
+    assert evidence.variant == "evals_only" and severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("fell", "advised"), [
+    (0.5, (remedies.CHECK_EVALUATION,)),
+    (0.0, (remedies.CHECK_FROZEN, remedies.LR_RAISE)),
+])  # fmt: skip
+def test_its_remedies_are_those_of_what_is_broken(fell, advised):
+    run = Run(".", {s.tag: s for s in (train(fallen(fell, noise=0.002)), evals(stuck(falling=6)))})
+    report = diagnose_training(Training("run", (run,)), Config(profile="generic"))
+    (finding,) = (f for f in report.findings if f.rule == "LRN002")
+    assert finding.label == ("data_integrity" if fell else "plateau")
+    assert finding.remedies == advise(advised, {})

@@ -111,3 +111,125 @@ def test_harm_is_a_rise_beyond_the_noise_of_the_loss(rise, jitter, expected):
     loss *= 1 + jitter * (-1.0) ** np.arange(100)
     (evidence,) = found(RULE, case(train(loss), lr=rate(np.repeat([1e-3, 1e-2], 50))))
     assert severity(RULE, evidence) is expected
+
+
+def blipped(at=(60,), times=6.0, points=1, back=1.0, thrown=3.0, falls=1.0, n=N):
+    """A steady rate that leaps to `times` itself for `points` logged steps, and a loss that is thrown up with it."""
+    rates, loss = np.full(n, 1e-3), decay(n, 2.0, falls)
+    for i in at:
+        rates[i : i + points] *= times
+        rates[i + points : i + points + 4] *= back
+        loss[i] = thrown * loss[max(0, i - 10) : i].max()
+    return rates, loss
+
+
+def blips(rates, loss, interval=10):
+    """What is said of single steps of a high rate."""
+    return [e for e in found(RULE, case(train(loss, interval), lr=rate(rates))) if e.variant in ("blip", "blips")]
+
+
+@pytest.mark.parametrize(("change", "fires"), [
+    ({"times": 4.9}, False),
+    ({"times": 5.1}, True),
+    ({"points": 3}, True),
+    ({"points": 4}, False),  # a rate that stays up so long is another schedule
+    ({"points": 60}, False),
+    ({"back": 1.45}, True),
+    ({"back": 1.55}, False),
+    ({"back": 0.5}, True),
+    ({"thrown": 1.85}, False),
+    ({"thrown": 2.05}, True),
+    ({"thrown": 0.5}, False),
+    ({"at": (5,)}, True),
+    ({"at": (4,)}, False),  # fewer than five points before it have no level
+    ({"at": (119,)}, False),  # it is not known whether the rate comes back
+])  # fmt: skip
+def test_either_side_of_what_is_a_single_step_of_a_high_rate(change, fires):
+    assert bool(blips(*blipped(**change))) is fires
+
+
+def test_a_single_step_of_a_high_rate_is_a_fault_of_the_schedule():
+    rates, loss = blipped()
+    (evidence,) = blips(rates, loss)
+    assert severity(RULE, evidence) is Severity.MEDIUM and label(RULE, evidence) == "lr_schedule"
+    assert evidence.variant == "blip" and evidence.steps == (610, 620)
+    assert evidence.tags == ("train/learning_rate", "train/loss")
+    numbers = {"count": 1, "before": 1e-3, "after": 6e-3, "peak": loss[60], "step": 610}
+    assert evidence.numbers == pytest.approx(numbers)
+
+
+def test_of_several_the_one_that_threw_the_loss_the_farthest_is_told():
+    rates, loss = blipped(at=(30, 60, 90))
+    rates[60], loss[60] = 8e-3, 20.0
+    (evidence,) = blips(rates, loss)
+    assert evidence.variant == "blips" and evidence.steps == (310, 920)
+    assert evidence.numbers == pytest.approx({"count": 3, "before": 1e-3, "after": 8e-3, "peak": 20.0, "step": 610})
+
+
+def test_its_height_is_the_highest_of_its_steps():
+    rates, loss = blipped(points=2)
+    rates[61] = 8e-3
+    (evidence,) = blips(rates, loss)
+    assert evidence.numbers["after"] == 8e-3 and evidence.steps == (610, 630)
+
+
+def test_only_those_that_threw_the_loss_are_counted():
+    rates, loss = blipped(at=(30, 60, 90))
+    loss[60] = loss[59]
+    (evidence,) = blips(rates, loss)
+    assert evidence.numbers["count"] == 2
+
+
+def test_beside_a_loss_that_diverged_for_good_they_are_information():
+    rates, loss = blipped(at=(60,))
+    loss[60:] = 30.0 * (1 + 0.01 * (-1.0) ** np.arange(60))
+    (evidence,) = blips(rates, loss)
+    assert severity(RULE, evidence) is Severity.INFO
+
+
+@pytest.mark.parametrize("name", ["warm restarts", "cyclic", "steps down", "constant", "warm-up in five coarse points"])
+def test_no_schedule_is_made_of_single_steps_even_where_the_loss_is_thrown(name):
+    _, loss = blipped(at=(30, 60, 90))
+    assert not blips(SCHEDULES[name], loss)
+
+
+def test_a_rate_that_leaps_up_from_zero_leaps_by_no_factor():
+    rates, loss = blipped()
+    rates[59] = rates[61] = 0.0
+    assert not blips(rates, loss)
+
+
+@pytest.mark.parametrize("least", [0.0, -1.0])
+def test_a_loss_that_is_not_positive_is_thrown_to_no_multiple(least):
+    rates, loss = blipped()
+    assert blips(rates, loss)
+    loss[100] = least
+    assert not blips(rates, loss)
+
+
+def test_a_rate_without_a_train_loss_throws_nothing():
+    rates, _ = blipped()
+    assert not found(RULE, case(lr=rate(rates)))
+
+
+@pytest.mark.parametrize(("late", "fires"), [
+    (10, True),  # one logged step after the rate is back
+    (20, True),
+    (30, False),
+    (-10, False),  # before it
+])  # fmt: skip
+def test_the_loss_must_be_thrown_while_the_rate_is_high_or_just_after(late, fires):
+    rates, loss = blipped()
+    thrown = loss[60]
+    loss[60] = loss[59]
+    loss[60 + late // 10] = thrown
+    assert bool(blips(rates, loss)) is fires
+
+
+@pytest.mark.parametrize(("interval", "fires"), [(30, True), (50, False)])
+def test_a_loss_that_is_logged_more_rarely_may_have_no_point_there(interval, fires):
+    """The rate is high at step 610 and back at 620; the next loss is that of step 630 or 650."""
+    rates, _ = blipped()
+    loss = decay(1200 // interval, 2.0, 1.0)
+    loss[610 // interval] *= 3
+    assert bool(blips(rates, loss, interval)) is fires

@@ -228,3 +228,66 @@ def test_limit_of_an_early_resume(at, fires):
     epochs = np.concatenate([np.arange(1, at + 1) * 0.2, np.arange(1, 61 - at) * 0.04])
     loss = series("train/loss", steps, np.concatenate([np.full(at, 2.1), np.linspace(2.5, 2.3, 60 - at)]))
     assert bool(found(RULE, case(loss, epoch=series("train/epoch", steps, epochs)))) is fires
+
+
+def tossed(height=12.0, top=3, back=30, end=0.8, n=100, start=2.0):
+    """Up to `height` times the start at point `top`, below the start again at point `back`, then down to `end`."""
+    return start * np.interp(np.arange(n), [0, top, top + 4, back, n - 1], [1.0, height, height, 0.99, end])
+
+
+def toss(values, judged=None):
+    return [e for e in found(RULE, case(train(values), judged)) if e.variant == "thrown"]
+
+
+@pytest.mark.parametrize(("shape", "fires"), [
+    ({"height": 7.8}, False),
+    ({"height": 8.2}, True),
+    ({"top": 19}, True),
+    ({"top": 21}, False),  # a climb later on is no start
+    ({"back": 9}, False),  # hardly anything was lost
+    ({"back": 11}, True),
+    ({"back": 90, "end": 0.9}, True),
+    ({"end": 0.98}, True),
+    ({"end": 1.02}, False),  # it is not there at the end
+    ({"n": 19, "back": 10}, False),
+    ({"n": 20, "back": 10}, True),
+])  # fmt: skip
+def test_limits_of_a_first_throw(shape, fires):
+    assert bool(toss(tossed(**shape))) is fires
+
+
+def test_a_run_that_was_thrown_at_first_is_warned_of():
+    (evidence,) = toss(tossed())
+    assert severity(RULE, evidence) is Severity.MEDIUM and evidence.steps == (10, 310)
+    assert evidence.numbers["start"] == 2.0 and evidence.numbers["peak"] == 24.0
+    assert evidence.numbers["end"] == pytest.approx(1.6, rel=0.02)
+
+
+def test_also_where_the_evaluations_improve_since():
+    assert toss(tossed(), evals(np.linspace(3.0, 1.6, 10)))
+
+
+def test_a_score_without_a_floor_is_not_thrown():
+    values = np.concatenate([[-2.0] * 5, [30.0] * 10, np.linspace(-2.5, -4.0, 85)])
+    assert not toss(values)
+
+
+def test_one_odd_batch_is_no_throw():
+    values = decay(100, 2.0, 1.0)
+    values[3] = 40.0
+    assert not toss(values)
+
+
+def test_two_last_batches_do_not_bring_a_level_back():
+    values = np.array([1.0] + [20.0] * 6 + [1.3] * 11 + [1.4, 0.5])
+    assert not toss(values)
+
+
+@pytest.mark.parametrize(("sigmas", "fires"), [(0.6, False), (0.8, True)])
+def test_evaluations_that_worsen_need_a_train_loss_that_rose_beyond_its_noise(sigmas, fires):
+    """The train loss scatters by σ = 0.2 and ends by a part of that above its start, the evaluations by a third."""
+    loss = 2.0 + 0.2 * np.random.default_rng(0).standard_normal(1000)
+    loss[:50] = 2.0
+    loss[-100:] += 2.0 + 0.2 * sigmas - np.median(loss[-100:])
+    assert bool(found(RULE, case(train(loss), evals(np.linspace(2.0, 2.6, 10), 1000)))) is fires
+    assert not found(RULE, case(train(loss)))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Severity
+from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.lr_too_low import RULE
 
-from ..support.checks import cosine, decay, evals, found, rate, severity, skipped, train
+from ..support.checks import cosine, decay, evals, every, found, rate, severity, skipped, train
 from ..support.phases import case, series
 
 
@@ -216,3 +216,54 @@ def test_limit_of_what_a_warm_up_gained(drop, judged):
         assert found(RULE, run)
     else:
         assert "warm-up" in skipped(RULE, run)
+
+
+@pytest.mark.parametrize(("tag", "in_role"), [("eval/accuracy", True), ("accuracy/top1", False)])
+@pytest.mark.parametrize(("first", "last", "drop", "fires"), [
+    (0.45, 0.54, 0.2, True),  # nine points more
+    (0.45, 0.56, 0.2, False),
+    (0.20, 0.48, 0.2, True),
+    (0.20, 0.52, 0.2, False),  # more than half
+    (20.0, 52.0, 0.2, False),  # in per cent
+    (0.20, 0.90, 0.02, True),  # a loss that fell by hardly anything is too slow all the same
+])  # fmt: skip
+def test_a_line_along_which_an_evaluated_accuracy_rises_leads_somewhere(first, last, drop, fires, tag, in_role):
+    accuracy = series(tag, every(10, 100), [first, *np.linspace((first + last) / 2, last, 6), last, last, last])
+    told = {"roles": {Role.EVAL_ACCURACY: accuracy}} if in_role else {"metrics": [(accuracy, True)]}
+    assert bool(found(RULE, case(train(straight(drop)), profile="classification", **told))) is fires
+
+
+@pytest.mark.parametrize(("peak", "drop", "fires"), [
+    (1.9e-5, 0.50, True),
+    (2.0e-5, 0.50, False),  # a rate at which pretrained models are tuned
+    (1e-5, 0.66, True),  # to the median of the last tenth: 63 %
+    (1e-5, 0.70, False),  # 67 %
+    (0.0, 0.50, False),  # a rate that was never logged as more than nothing
+])  # fmt: skip
+def test_limits_of_a_fall_along_a_line_at_a_tiny_rate(peak, drop, fires):
+    """It is the peak that counts, whatever the rate came down to."""
+    lr = rate(np.linspace(peak, peak / 10, 100))
+    it = found(RULE, case(train(straight(drop)), lr=lr, profile="classification"))
+    assert [e.variant for e in it] == ["straight"] * fires
+
+
+@pytest.mark.parametrize(("late", "fires"), [(0.38, False), (0.50, True), (1.00, True)])
+@pytest.mark.parametrize("shown", ["evals", "train"])
+def test_the_halves_of_eight_points_show_a_line_or_a_bend(shown, late, fires):
+    """Of the evaluations beside a straight train loss, or of the train loss of a finished run; either falls by 20 %."""
+    eight = 2.5 - 0.5 * np.interp(np.arange(8), [0, 3.5, 7], [0, 1 / (1 + late), 1])
+    run = case(train(eight, 125), profile="pretrain", arguments={"max_steps": 1000})
+    if shown == "evals":
+        run = case(train(straight(0.2)), evals(eight, 125), profile="pretrain")
+    assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("points", "fires"), [(7, False), (8, True)])
+def test_seven_points_show_no_line(points, fires):
+    loss = train(straight(0.2, points, noise=0.0), 125)
+    run = case(loss, profile="pretrain", arguments={"max_steps": 125 * points})
+    assert bool(found(RULE, run)) is fires
+
+
+def test_a_rate_that_was_not_logged_is_not_tiny():
+    assert not found(RULE, case(train(straight(0.5)), profile="classification"))

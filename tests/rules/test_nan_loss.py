@@ -120,3 +120,49 @@ def test_what_became_nan_for_good_is_named_from_where_it_did():
     per_step = other("train/aux_loss", [math.nan, *decay(49), *[math.nan] * 4])
     (evidence,) = found(RULE, case(train(decay(50)), extra=[per_step]))
     assert evidence.variant == "other" and evidence.words["tag"] == "train/aux_loss" and evidence.steps[0] == 510
+
+
+def adversaries(*curves):
+    """A log whose losses are neither a train nor an eval loss."""
+    return case(extra=[other(f"{name}_loss", values) for name, values in zip("DGR", curves)])
+
+
+@pytest.mark.parametrize(("generator", "discriminator", "first", "count"), [
+    ([math.nan] * 20, [math.nan] * 20, 10, 20),
+    ([1.0] * 8 + [math.nan] * 12, [2.0] * 5 + [math.inf] * 15, 60, 15),  # finite at first; the earlier one leads
+    ([1.0] * 17 + [math.nan] * 3, [math.nan] * 20, 10, 20),
+    ([math.nan, 1.0, 1.0, *[math.nan] * 4], [2.0] * 3 + [math.nan] * 4, 40, 4),  # from the last finite value on
+    ([math.nan] * 20, [1.0, math.nan], 10, 20),  # two points tell nothing
+])  # fmt: skip
+def test_losses_of_which_none_is_judged_are_nan_to_the_end(generator, discriminator, first, count):
+    (evidence,) = found(RULE, adversaries(generator, discriminator))
+    assert severity(RULE, evidence) is Severity.CRITICAL and evidence.variant == "unjudged"
+    assert evidence.steps[0] == first and evidence.numbers["count"] == count
+    assert evidence.numbers["points"] == len(generator if evidence.words["tag"] == "D_loss" else discriminator)
+
+
+def test_the_first_five_of_them_are_named():
+    lost = [other(f"G{i}_loss", [math.nan] * 10) for i in range(6)]
+    (evidence,) = found(RULE, case(extra=lost))
+    assert evidence.tags == ("G0_loss", "G1_loss", "G2_loss", "G3_loss", "G4_loss")
+
+
+@pytest.mark.parametrize("curves", [
+    ([math.nan] * 20, [1.0] * 20),  # one of two is finite to the end
+    ([math.nan] * 20, [math.nan] * 19 + [1.0]),
+    ([math.nan] * 2, [math.nan] * 2),  # or at all
+])  # fmt: skip
+def test_losses_that_are_not_judged_and_not_all_lost(curves):
+    assert "no loss" in skipped(RULE, adversaries(*curves))
+
+
+def test_what_is_no_loss_keeps_no_lost_loss_alive():
+    lost, fine = other("G_loss", [1.0] * 5 + [math.nan] * 5), other("score", [1.0] * 10)
+    (evidence,) = found(RULE, case(extra=[fine, lost]))
+    assert evidence.tags == ("G_loss",) and evidence.steps == (60, 100)
+    assert "no loss" in skipped(RULE, case(extra=[other("score", [math.nan] * 10)]))
+
+
+def test_a_loss_that_is_judged_leaves_the_others_to_be_information():
+    (evidence,) = found(RULE, case(train(decay(50)), extra=[other("G_loss", [math.nan] * 20)]))
+    assert severity(RULE, evidence) is Severity.INFO and evidence.variant == "elsewhere"

@@ -92,3 +92,70 @@ def test_a_reward_that_ends_by_half_of_its_range_above_its_start_has_risen(end, 
     rewards = np.concatenate([np.zeros(4), np.linspace(1.0, end, 12), np.full(4, end)])
     (evidence,) = found(RULE, policy(12, rewards=rewards))
     assert severity(RULE, evidence) is expected
+
+
+def alike(tag, zeros, points=20, rewards=None, first=0):
+    """A KL term keeps the norms above 0; from `first` on in `zeros` steps all answers earned the same."""
+    same, apart = (1.0, 0.4) if "frac" in tag else (0.0, 0.3)
+    values = np.full(points, apart)
+    values[first : first + zeros] = same
+    return policy(0, rewards=rewards, more=[series(tag, every(points), values)])
+
+
+@pytest.mark.parametrize("tag", ["train/frac_reward_zero_std", "train/reward_std"])
+@pytest.mark.parametrize(("zeros", "points", "first", "fires"), [
+    (9, 20, 11, False),
+    (10, 20, 10, True),
+    (20, 20, 0, True),
+    (14, 20, 0, False),  # a beginning that is over
+    (15, 20, 0, True),
+    (9, 9, 0, False),  # too few
+    (10, 10, 0, True),
+])  # fmt: skip
+def test_half_of_the_spreads_tell_it_where_a_kl_term_keeps_the_norms_up(tag, zeros, points, first, fires):
+    it = found(RULE, alike(tag, zeros, points, first=first))
+    assert [(severity(RULE, e), e.variant) for e in it] == [(Severity.MEDIUM, "spread")] * fires
+    if fires:
+        assert it[0].numbers == {"share": zeros / points, "count": zeros, "points": points}
+        assert it[0].steps == (10 * (first + 1), 10 * points)
+
+
+@pytest.mark.parametrize(("rewards", "variant", "expected"), [
+    (np.linspace(0, 1, 20), "spread_solved", Severity.INFO),
+    (np.full(20, 1.0), "spread_solved", Severity.INFO),
+    (np.full(20, 0.0), "spread", Severity.MEDIUM),
+    (np.linspace(1, 0, 20), "spread", Severity.MEDIUM),
+    (np.full(3, 1.0), "spread", Severity.MEDIUM),  # three rewards show nothing
+    (np.full(4, 1.0), "spread_solved", Severity.INFO),
+])  # fmt: skip
+def test_answers_that_earn_the_same_since_they_are_all_right(rewards, variant, expected):
+    (evidence,) = found(RULE, alike("train/reward_std", 20, rewards=rewards))
+    assert (evidence.variant, severity(RULE, evidence)) == (variant, expected)
+
+
+def test_nothing_is_told_of_spreads_that_are_not_logged():
+    assert not found(RULE, policy(0))
+
+
+@pytest.mark.parametrize(("tag", "values"), [
+    ("train/frac_reward_zero_std", np.full(20, 0.99)),  # one prompt in a hundred still teaches
+    ("train/reward_std", np.full(20, 1e-6)),
+])  # fmt: skip
+def test_a_spread_that_is_nearly_none_is_one(tag, values):
+    assert not found(RULE, policy(0, more=[series(tag, every(20), values)]))
+
+
+def test_the_share_of_prompts_decides_before_the_spread_of_the_rewards():
+    both = [spread("train/frac_reward_zero_std", 0.3), spread("train/reward_std", 0.0)]
+    assert not found(RULE, policy(0, more=both))
+
+
+def test_norms_of_zero_that_the_share_of_prompts_confirms_are_named_and_not_the_spread():
+    (evidence,) = found(RULE, policy(12, more=[spread("train/frac_reward_zero_std", 1.0)]))
+    assert evidence.variant == "" and evidence.numbers["count"] == 12
+
+
+def test_norms_of_zero_that_are_over_leave_it_to_the_spread():
+    values = np.concatenate([np.zeros(12), np.ones(8)])
+    run = case(grad=norms(values), profile="rl", extra=[spread("train/frac_reward_zero_std", 1.0)])
+    assert [e.variant for e in found(RULE, run)] == ["spread"]

@@ -5,11 +5,11 @@ import pytest
 
 from tb_evalguide.case import Curve
 from tb_evalguide.diagnosis import check_rule
-from tb_evalguide.model import Severity
+from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.oscillation import RULE, gains, in_step, restless, still_swings, waves
 
-from ..support.checks import decay, evals, found, rate, severity, skipped, train
-from ..support.phases import case
+from ..support.checks import decay, evals, every, found, rate, severity, skipped, train
+from ..support.phases import case, series
 
 
 def swinging(height, times, n=40, until=1.0):
@@ -351,4 +351,38 @@ def test_swings_of_both_losses_are_never_behind_a_run(n, expected):
     level[-2:] = 1.0
     losses = np.interp(np.arange(10 * n), 10 * np.arange(n) + 9, level)
     (evidence,) = found(RULE, case(train(losses), evals(level), profile="generic"))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("height", "last", "gain", "expected"), [
+    (1.45, [1.02, 1.00], 3.0, Severity.INFO),
+    (1.45, [1.00, 1.02], 3.0, Severity.INFO),  # the lowest but one
+    (1.45, [1.00, 1.02, 1.01], 3.0, Severity.MEDIUM),
+    (1.55, [1.02, 1.00], 3.0, Severity.MEDIUM),  # a huge swing on the way
+    (1.45, [1.02, 1.00], 1.1, Severity.MEDIUM),  # nothing was gained
+])  # fmt: skip
+def test_swings_of_both_losses_are_behind_a_run_that_ends_at_its_lowest(height, last, gain, expected):
+    """Every fourth evaluation lies about half above the one before it, and the train loss goes along."""
+    level = np.concatenate([np.repeat(np.geomspace(gain, 1.1, 4), 4), last])
+    level[2:16:4] *= height
+    losses = np.interp(np.arange(10 * len(level)), 10 * np.arange(len(level)) + 9, level)
+    (evidence,) = found(RULE, case(train(losses), evals(level), profile="generic"))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("right", "profile", "expected"), [
+    ([0.80, 0.955, 0.955, 0.955], "classification", Severity.MEDIUM),
+    ([0.80, 0.965, 0.965, 0.965], "classification", Severity.INFO),
+    ([0.80, 0.995, 0.970, 0.970], "classification", Severity.MEDIUM),  # not as many as ever
+    ([0.80, 0.965, 0.965, 0.965], "vision", Severity.MEDIUM),
+])  # fmt: skip
+@pytest.mark.parametrize("swings", ["evals", "train"])
+def test_a_classifier_that_is_right_as_often_as_ever_may_swing(swings, right, profile, expected):
+    """About a level, so that nothing is gained."""
+    accuracy = {Role.EVAL_ACCURACY: series("eval/accuracy", every(4, 500), right)}
+    loss, judged = train(steps_up(0.3, 3)), None
+    if swings == "evals":
+        loss, judged = train(decay(200)), evals(steps_up(0.4, 4, 40) / 10, 50)
+    (evidence,) = found(RULE, case(loss, judged, roles=accuracy, profile=profile))
+    assert evidence.tags == (f"{swings.removesuffix('s')}/loss",) and evidence.variant == ""
     assert severity(RULE, evidence) is expected

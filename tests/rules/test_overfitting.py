@@ -1,11 +1,12 @@
 """OVF001: eval loss rises while train loss still falls."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Severity
+from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.overfitting import (
     RULE,
     Climb,
@@ -682,3 +683,81 @@ def test_likelihoods_below_zero_do_not_drift():
     losses = np.linspace(-9.75, -10.1, 200)
     level = np.concatenate([np.linspace(-4.0, -5.0, 8), np.linspace(-5.0, -4.63, 19)[1:]])
     assert not any(e.variant == "begins" for e in found(RULE, case(train(losses), evals(level), profile="generic")))
+
+
+def right(values, interval):
+    """For `case`: these shares of right answers, an evaluation each."""
+    return {Role.EVAL_ACCURACY: series("eval/accuracy", every(len(values), interval), values)}
+
+
+def small(run, roles, profile="classification"):
+    """The same curves at a tenth of their height, as they are where nearly all answers are right."""
+    scaled = [replace(one.series, values=one.series.values / 10) for one in (run.train, run.evals)]
+    return case(*scaled, roles=roles, profile=profile)
+
+
+@pytest.mark.parametrize(("accuracy", "profile", "expected"), [
+    ([0.80, 0.955, 0.955, 0.955], "classification", (Severity.MEDIUM, "begins")),
+    ([0.80, 0.965, 0.965, 0.965], "classification", (Severity.INFO, "solved")),
+    ([80.0, 96.5, 96.5, 96.5], "classification", (Severity.INFO, "solved")),  # in per cent
+    ([0.80, 0.995, 0.970, 0.970], "classification", (Severity.MEDIUM, "begins")),  # not as many as ever
+    ([0.80, 0.965, 0.965, 0.965], "generic", (Severity.MEDIUM, "begins")),
+])  # fmt: skip
+def test_no_warning_is_given_of_a_classifier_that_is_right_as_often_as_ever(accuracy, profile, expected):
+    run = small(turned(0.11, 0.8), right(accuracy, 500), profile)
+    (evidence,) = found(RULE, run)
+    assert (severity(RULE, evidence), evidence.variant) == expected
+    assert evidence.numbers["low"] == run.evals.values.min() < 0.101 < 0.11 < evidence.numbers["end"]
+    assert evidence.numbers.get("accuracy") == (pytest.approx(0.965) if evidence.variant == "solved" else None)
+    assert evidence.numbers.get("best") == evidence.numbers.get("accuracy")
+
+
+@pytest.mark.parametrize(("train_end", "expected"), [
+    (0.75, (Severity.INFO, "solved")),  # fell by 17 %: a warning without the accuracy
+    (0.50, (Severity.HIGH, "")),  # by 44 %
+])  # fmt: skip
+def test_a_large_rise_away_from_a_train_loss_that_fell_far_stays_a_fault(train_end, expected):
+    run = small(turned(0.25, train_end, n=13), right([0.9, 0.98, 0.98], 400))
+    (evidence,) = found(RULE, run)
+    assert (severity(RULE, evidence), evidence.variant) == expected
+
+
+def test_information_stays_what_it_is_where_the_answers_are_right():
+    run = beside([*np.linspace(2.0, 1.0, 9), 1.0, *np.full(8, 1.022)], 0.9, 0.9, 8)
+    assert [e.variant for e in found(RULE, small(run, right([0.9, 0.98, 0.98], 500)))] == ["slight"]
+
+
+def test_a_handful_that_rose_is_information_where_the_answers_are_right():
+    run = beside([1.2, 1.0, 1.06, 1.12], 0.9, 0.6, 1)
+    for last, expected in [(0.955, "begins"), (0.965, "solved")]:
+        told = right([0.9, 0.97, last, last], 100)
+        assert [e.variant for e in found(RULE, small(run, told))] == [expected]
+
+
+@pytest.mark.parametrize(("last", "variants"), [(0.955, ["no_gain"]), (0.965, [])])
+def test_a_classifier_that_is_right_as_often_as_ever_has_nothing_to_gain(last, variants):
+    """Its eval loss ends where it began, its train loss fell by three quarters."""
+    run = small(beside(np.ones(10), 2.0, 0.5, 0), right([0.95, last, last, last], 250))
+    assert [e.variant for e in found(RULE, run)] == variants
+
+
+@pytest.mark.parametrize(("last", "expected"), [(0.955, "begins"), (0.965, "solved")])
+def test_three_evaluations_of_a_solved_task_are_no_warning_either(last, expected):
+    run = case(train(np.linspace(2.2, 0.4, 30)), evals([1.0, 1.12, 1.25]), profile="classification")
+    assert [e.variant for e in found(RULE, small(run, right([0.95, last, last], 100)))] == [expected]
+
+
+@pytest.mark.parametrize(("points", "fires"), [(2, False), (3, True)])
+def test_two_train_points_say_nothing_of_a_handful_of_evaluations(points, fires):
+    falls = series("train/loss", np.linspace(100, 300, points), np.linspace(0.9, 0.5, points))
+    assert bool(found(RULE, case(falls, evals([1.0, 1.06, 1.12]), profile="generic"))) is fires
+
+
+@pytest.mark.parametrize(("values", "then", "now", "expected"), [
+    ([1.0, 1.0, 0.97, 1.1, 1.2, 1.25, 1.3, 1.3], 1.0, 0.5, ""),  # a fault is told before all else
+    ([1.0, 1.0, 0.965, *[1.02] * 6, 0.99], 0.675, 0.675, "no_gain"),  # a warning before what is information
+])  # fmt: skip
+def test_an_eval_loss_that_gained_nothing_is_told_where_no_rise_is(values, then, now, expected):
+    run = beside(values, then, now, 2)
+    assert [e.variant for e in gains_nothing(run, run.evals, RULE.limits)] == ["no_gain"]
+    assert [e.variant for e in found(RULE, run)] == [expected]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Severity
+from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.spike import RULE
 
-from ..support.checks import decay, evals, found, rate, severity, skipped, train
-from ..support.phases import case
+from ..support.checks import decay, evals, every, found, rate, severity, skipped, train
+from ..support.phases import case, series
 
 
 def spiked(height, length, n=200, at=100, noise=0.01, rate=40.0):
@@ -167,3 +167,18 @@ def test_no_more_than_five_are_told():
     for at in range(30, 180, 25):
         values[at : at + 5] *= 2
     assert len(found(RULE, case(train(values)))) == 5
+
+
+@pytest.mark.parametrize(("right", "profile", "expected"), [
+    ([0.80, 0.955, 0.955, 0.955], "classification", Severity.MEDIUM),
+    ([0.80, 0.965, 0.965, 0.965], "classification", Severity.INFO),
+    ([0.80, 0.995, 0.970, 0.970], "classification", Severity.MEDIUM),  # not as many as ever
+    ([0.80, 0.965, 0.965, 0.965], "vision", Severity.MEDIUM),
+])  # fmt: skip
+@pytest.mark.parametrize("height", [1.0, 4.0])
+def test_one_after_which_a_classifier_is_right_as_often_as_ever_lost_nothing(height, right, profile, expected):
+    """Even where it tore both losses apart."""
+    accuracy = {Role.EVAL_ACCURACY: series("eval/accuracy", every(4, 125), right)}
+    run = case(train(block(height)), evals(block(height) / 10, interval=10), roles=accuracy, profile=profile)
+    (evidence,) = found(RULE, run)
+    assert severity(RULE, evidence) is expected

@@ -347,9 +347,9 @@ def test_evaluations_too_few_to_show_a_bend_beside_a_train_loss_that_does(n, fir
 
 
 def test_the_halves_of_eight_points_show_a_bend():
-    """Too few for thirds: the later half fell by 0.4 of what the first did."""
+    """Too few for thirds: the later half fell by a third of what the first did, which is less of the thirds."""
     values = np.array([24.0, 20, 17, 14, 13, 12, 11, 10])
-    assert late_fall(Curve.of(evals(values))) == pytest.approx(0.4)
+    assert late_fall(Curve.of(evals(values))) == pytest.approx((1 / 3) ** (4 / 3))
     assert math.isnan(late_fall(Curve.of(evals(values[::-1]))))
     thirds = Curve.of(evals(decay(9, 24.0, 10.0, noise=0)))
     assert late_fall(thirds) == shape.lateness(thirds)
@@ -366,3 +366,25 @@ def test_a_classifier_that_begins_able_has_little_to_gain(first, drop, fires):
     level = np.linspace(0.6, 0.6 * (1 - drop), 60)
     run = case(train(level), evals(level[4::5], 50), roles=accuracy, profile="classification")
     assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("tag", "in_role"), [("eval/accuracy", True), ("accuracy/top1", False)])
+@pytest.mark.parametrize(("first", "last", "drop", "fires"), [
+    (0.45, 0.52, 0.15, True),  # seven points more
+    (0.45, 0.54, 0.15, False),
+    (0.20, 0.48, 0.15, True),
+    (0.20, 0.52, 0.15, False),  # more than half
+    (20.0, 52.0, 0.15, False),  # in per cent
+    (0.20, 0.90, 0.02, True),  # the loss itself fell by hardly anything
+])  # fmt: skip
+def test_an_evaluated_accuracy_that_rises_to_more_than_half_shows_learning(first, last, drop, fires, tag, in_role):
+    accuracy = series(tag, every(10, 100), [first, *np.linspace((first + last) / 2, last, 6), last, last, last])
+    told = {"roles": {Role.EVAL_ACCURACY: accuracy}} if in_role else {"metrics": [(accuracy, True)]}
+    losses = [decay(n, 2.0, 2.0 * (1 - drop), noise=0.001, rate=12) for n in (100, 10)]
+    assert bool(found(RULE, case(train(losses[0]), evals(losses[1]), profile="classification", **told))) is fires
+
+
+def test_a_metric_that_is_neither_accuracy_nor_overlap_shows_no_learning():
+    losses = train(decay(100, 2.0, 1.7, noise=0.001, rate=12))
+    measured = [(series("eval/recall", every(10, 100), np.linspace(0.2, 0.9, 10)), True)]
+    assert found(RULE, case(losses, metrics=measured, profile="classification"))
