@@ -389,6 +389,9 @@ FIX_SCHEDULER = Remedy(
 CHECK_SCHEDULE = Remedy(
     N_("Check the scheduler: its total number of steps and its warm-up must fit the run"), guide=("M4", "V2")
 )
+FIND_RATE_STEP = Remedy(
+    N_("Find what sets the learning rate at these steps (a callback, a second scheduler, a restart) and take it out")
+)
 RESTORE_STATE = Remedy(N_("Restore optimizer, scheduler and data order with the weights when resuming"))
 GROUP_SPREAD = Remedy(
     N_("Sample more answers per prompt or at a higher temperature, and choose prompts that are solved only sometimes")

@@ -39,7 +39,6 @@ class Limits:
     sure: int = 20  # points that agree to the last digit: no rounding hides the noise of so many batches; own choice
     share: float = 0.5  # of the run over which they agree; own choice
     fell: float = 0.05  # of the train level, by which it fell since: then something is trained; own choice
-    digits: int = 5  # after the point, to which a log may be rounded; own choice
     axis: float = 4.0  # times the last step of the other curve: further apart, they count different steps; own choice
     steps: int = 20  # fewer steps than this prove nothing; own choice
 
@@ -98,8 +97,8 @@ def constant_from(values: np.ndarray, spread: float) -> int:
 def rounded(curve: Curve, limits: Limits) -> bool:
     """All values are multiples of a step so coarse that a real change could hide below it."""
     values = curve.values
-    for digits in range(limits.digits + 1):
-        if np.allclose(values, np.round(values, digits), rtol=0, atol=1e-7):
+    for digits in range(7):  # float32 has seven
+        if np.allclose(values, np.round(values, digits), rtol=0, atol=1e-3 * 10.0**-digits):
             return bool(10.0**-digits > limits.spread * abs(float(values[-1])))
     return False
 

@@ -103,6 +103,7 @@ def blips(case: Case, lr: Curve, limits: Limits) -> tuple[list[Evidence], set[in
         return [], set()
     interval = float(stats.median(np.diff(lr.steps)))
     told: dict[int, tuple[int, int, float, float, float]] = {}
+    hurt = False
     for i in np.flatnonzero((rate[:-1] > 0) & (rate[1:] > limits.blip * rate[:-1])).tolist():
         after = rate[i + 1 : i + 2 + limits.blip_points]
         back = np.flatnonzero(after <= limits.blip_back * rate[i])
@@ -115,9 +116,9 @@ def blips(case: Case, lr: Curve, limits: Limits) -> tuple[list[Evidence], set[in
             continue
         peak = float(during.values.max())
         # and above all that the batches before it scattered to
-        if peak >= max(limits.blip_loss * stats.median(before), limits.blip_beyond * before.max()):
-            told[i] = (first, last, float(rate[i]), float(after[: back[0]].max()), peak)
-    if not told:
+        hurt = hurt or peak >= max(limits.blip_loss * stats.median(before), limits.blip_beyond * before.max())
+        told[i] = (first, last, float(rate[i]), float(after[: back[0]].max()), peak)
+    if not hurt:
         return [], set()
     worst = max(told.values(), key=lambda one: one[4])
     numbers = {"count": len(told), "before": worst[2], "after": worst[3], "peak": worst[4], "step": worst[0]}
@@ -128,6 +129,7 @@ def blips(case: Case, lr: Curve, limits: Limits) -> tuple[list[Evidence], set[in
         confidence=0.85,
         severity=Severity.INFO if divergence.diverged(case) else Severity.MEDIUM,
         variant="blip" if len(told) == 1 else "blips",
+        remedies=(remedies.FIND_RATE_STEP,),
     )
     return [found], set(told)
 

@@ -45,6 +45,34 @@ def test_losses_rounded_in_the_log_are_none():
     assert not found(RULE, case(train(decay(140)), evals(np.full(14, 0.693))))
 
 
+@pytest.mark.parametrize(("level", "rounded_to", "fires"), [
+    (0.0170, 4, False),  # half a per cent of it may change unseen
+    (0.0170123, 7, True),
+    (5.1234, 4, True),  # a fiftieth of a thousandth
+    (0.1234, 4, False),
+])  # fmt: skip
+def test_a_log_that_was_rounded_after_a_fall_has_converged(level, rounded_to, fires):
+    values = np.concatenate([np.linspace(20 * level, 2 * level, 20), np.full(40, level)])
+    assert bool(found(RULE, case(None, evals(np.round(values, rounded_to))))) is fires
+
+
+def test_one_that_never_moved_has_not():
+    assert found(RULE, case(None, evals(np.full(40, 0.017))))
+
+
+@pytest.mark.parametrize(("interval", "broken"), [(2, False), (3, True), (10, True), (38, True), (45, False)])
+def test_a_train_loss_that_counts_other_steps_tells_nothing(interval, broken):
+    """140 points of it beside evaluations to step 1,400."""
+    (evidence,) = found(RULE, case(train(fallen(0.3), interval), evals(stuck())))
+    assert (evidence.variant == "evals_only") is broken
+
+
+def test_zeros_beside_a_train_loss_that_falls_are_a_broken_evaluation():
+    (evidence,) = found(RULE, case(train(decay(200)), evals(np.zeros(20))))
+    assert evidence.variant == "evals_only" and evidence.label == "data_integrity"
+    assert not found(RULE, case(train(np.full(200, 2.0)), evals(np.zeros(20))))
+
+
 def test_evaluations_that_settle_are_none():
     assert not found(RULE, case(train(decay(140)), evals(decay(14, 3.0, 1.0, noise=0, rate=8))))
 

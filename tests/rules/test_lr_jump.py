@@ -173,11 +173,46 @@ def test_its_height_is_the_highest_of_its_steps():
     assert evidence.numbers["after"] == 8e-3 and evidence.steps == (610, 630)
 
 
-def test_only_those_that_threw_the_loss_are_counted():
+def test_all_of_them_are_counted_where_one_threw_the_loss():
     rates, loss = blipped(at=(30, 60, 90))
-    loss[60] = loss[59]
+    loss[[30, 60]] = loss[[29, 59]]
     (evidence,) = blips(rates, loss)
-    assert evidence.numbers["count"] == 2
+    assert evidence.numbers["count"] == 3 and evidence.numbers["step"] == 910 and evidence.steps == (310, 920)
+    loss[90] = loss[89]
+    assert not blips(rates, loss)
+
+
+def test_what_is_to_be_done_is_not_what_a_resume_needs():
+    (evidence,) = blips(*blipped())
+    assert [remedy.text[:14] for remedy in evidence.remedies] == ["Find what sets"]
+
+
+@pytest.mark.parametrize(("high", "fires"), [(1.3, True), (1.5, False)])
+def test_the_loss_is_thrown_above_all_that_its_batches_scatter_to(high, fires):
+    """One batch of the ten before it was hard, too; the loss is thrown to 2.1 times its level."""
+    rates, loss = blipped(thrown=2.1)
+    loss[52] *= high
+    assert bool(blips(rates, loss)) is fires
+
+
+def test_the_batch_before_the_last_ten_says_nothing():
+    rates, loss = blipped(thrown=2.1)
+    loss[49] *= 2.0
+    assert blips(rates, loss)
+
+
+@pytest.mark.parametrize(("changes", "fires"), [(10, True), (14, False)])
+def test_a_schedule_that_goes_up_and_down_all_the_time_has_no_single_steps(changes, fires):
+    """Of 119 changes from point to point two are the step itself, each of the others two more."""
+    rates, loss = blipped(at=(100,))
+    rates[5 : 5 + 6 * changes : 6] *= 1.5
+    assert bool(blips(rates, loss)) is fires
+
+
+def test_a_schedule_that_ends_at_zero_may_have_them():
+    rates, loss = blipped()
+    rates[-5:] = 0.0
+    assert blips(rates, loss)
 
 
 def test_beside_a_loss_that_diverged_for_good_they_are_information():

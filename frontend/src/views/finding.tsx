@@ -73,7 +73,7 @@ export function FindingCard({ finding, doc, say, onShow, shown }: { finding: Fin
           <div class="wide">
             <dt>{say('finding.tag')}</dt>
             <dd>
-              {[...new Set(finding.tags)].slice(0, 3).map((tag, i) => (
+              {[...new Set(finding.tags)].slice(0, 6).map((tag, i) => (
                 <span key={tag}>
                   {i > 0 && ', '}
                   <Name limit={160}>{tag}</Name>
