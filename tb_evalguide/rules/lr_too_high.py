@@ -96,11 +96,11 @@ def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | No
     """Both losses climbed at first, and all the rest of the run only won that back: a warning."""
     if evals is None or len(evals) < 4 or len(train) < limits.hump_points:
         return None
-    if train.values[0] <= 0 or evals.values[0] <= 0:
-        return None
     # few evaluations are not steadied by a level, which would cut their peak
     peaks = [float(c.level.max()) if len(c) >= 20 else float(c.values.max()) for c in (train, evals)]
     starts, ends = [shape.start_level(c) for c in (train, evals)], [c.tail() for c in (train, evals)]
+    if min(*starts, train.values[0], evals.values[0]) <= 0:
+        return None
     if evals.steps[0] > train.steps[0] and starts[1] > starts[0]:
         starts[1] = starts[0]  # the first evaluation came when the loss was climbing already
     early = all(int(np.argmax(c.level)) <= len(c) * limits.hump_by for c in (train, evals))

@@ -291,3 +291,10 @@ def test_evaluations_that_worsen_need_a_train_loss_that_rose_beyond_its_noise(si
     loss[-100:] += 2.0 + 0.2 * sigmas - np.median(loss[-100:])
     assert bool(found(RULE, case(train(loss), evals(np.linspace(2.0, 2.6, 10), 1000)))) is fires
     assert not found(RULE, case(train(loss)))
+
+
+def test_a_loss_of_mostly_nothing_has_no_start_to_climb_from():
+    """The line through its first points begins at 0."""
+    loss = np.zeros(20)
+    loss[[0, 11, 14, 17]] = 1.0
+    assert not found(RULE, case(train(loss, 1), evals([1.0, 0.0, 0.0, 1.0], 1)))
