@@ -5,9 +5,9 @@ The drop of the loss over the run, which for this rule must be a steady one. Bel
 anywhere. Where the loss began at the level of guessing and the run is not cut short, a drop below 35 % (65 % where the
 rate of a model that begins untrained stayed below 2e-5) whose last third still falls about a third as fast as the first
 third, or faster, is too slow, too: the curve never bent. In fine-tuning both losses must fall along such a line and
-still be high. An evaluated accuracy or overlap that rose by ten points to more than half says that it is not too slow.
-A run that took all its planned steps is judged by the few points that it logged; one whose learning rate still rises,
-only where it has gained less than 5 %.
+still be high. An evaluated accuracy or overlap that rose by eight points to more than half says that it is not too
+slow. A run that took all its planned steps is judged by the few points that it logged; one whose learning rate still
+rises, only where it has gained less than 5 %.
 
 ## Why it matters
 Such a run wastes its time: the same steps with a larger learning rate would reach a far lower loss.
@@ -52,7 +52,7 @@ class Limits:
     finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
     finished_points: int = 5  # points of the loss that such a run must have nevertheless; own choice
     bend_evals: int = 8  # evaluations, or points of the loss, that show whether their fall bent; own choice
-    gained: float = 0.1  # of all answers, by which the evaluated accuracy rose …
+    gained: float = 0.08  # of all answers, by which the evaluated accuracy rose …
     right: float = 0.5  # … to so many at least: such a line leads somewhere; as LRN004
     warm: float = 0.05  # of the loss: a run that gained as much while its rate still rises is not slow; own choice
     points: int = 20  # train points outside the guide profile

@@ -44,7 +44,8 @@ class Limits:
     small: float = 0.15  # of the low: a swing that three of make one; healthy labelled runs have at most one
     huge: float = 0.50  # of the low: two of these are believed of a short log; own choice
     train: float = 0.10  # of the low, and 6 σ of the level: a swing of the train level
-    train_count: int = 3  # swings of the train level; own choice
+    train_count: int = 3  # swings of the train level; own choice …
+    start: float = 0.10  # … of which one that was half-way up by this share of the points is the start's; own choice
     evals: int = 8  # fewer evaluations tell no swing from noise
     points: int = 30  # fewer train points likewise
     few_points: int = 12  # … but for two huge swings that last for several points each; own choice
@@ -101,6 +102,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if enough_train:
         assert case.train is not None
         swings = [r for r in shape.level_rises(case.train, limits.train) if r.end is not None]
+        swings = [r for r in swings if not of_the_start(case.train, r, limits)]
         if len(swings) >= limits.train_count:
             mild = by_design(case, case.train, swings, limits)
             mild = mild or shape.solved(case, limits.solved, limits.solved_near) is not None
@@ -204,6 +206,13 @@ def ends_low(case: Case, evals: Curve, limits: Limits) -> bool:
 def ends_lowest(evals: Curve, swings: list[shape.Rise], limits: Limits) -> bool:
     """The lowest evaluation is one of the last two, and no swing on the way was huge."""
     return bool(np.argmin(evals.values) >= len(evals) - 2 and max(s.factor for s in swings) < 1 + limits.huge)
+
+
+def of_the_start(train: Curve, rise: shape.Rise, limits: Limits) -> bool:
+    """The loss climbed from its first points on, as it does at a rate that is too high at first."""
+    half = (rise.low_value + rise.peak_value) / 2
+    above = rise.low + int(np.argmax(train.level[rise.low :] >= half))
+    return above < limits.start * len(train)
 
 
 def overfits(case: Case, evals: Curve, rise: shape.Rise) -> bool:

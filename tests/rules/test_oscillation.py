@@ -386,3 +386,13 @@ def test_a_classifier_that_is_right_as_often_as_ever_may_swing(swings, right, pr
     (evidence,) = found(RULE, case(loss, judged, roles=accuracy, profile=profile))
     assert evidence.tags == (f"{swings.removesuffix('s')}/loss",) and evidence.variant == ""
     assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("climbed_by", "expected"), [(34, 0), (46, 1)])
+def test_a_climb_out_of_the_first_points_is_the_start_s(climbed_by, expected):
+    """Of 200 points; two waves of the train level follow, and three make it swing."""
+    level = np.ones(200)
+    level[:climbed_by] = np.linspace(1.0, 2.0, climbed_by)
+    level[climbed_by : climbed_by + 20] = np.linspace(2.0, 1.0, 20)
+    level[80:100] = level[140:160] = 1.5
+    assert len(found(RULE, case(train(level)))) == expected
