@@ -124,7 +124,7 @@ def choose_roles(
     candidates = _candidates(training)
     convention = convention_of(training, candidates)
     mapping = mapping or {}
-    # what the user names is one of the parts: the others stand beside it, not their sum
+    # a part that the user names is compared with the same part, not with the sum of all
     named = not {Role.TRAIN_LOSS.value, Role.EVAL_LOSS.value}.isdisjoint(mapping)
     named = named or any(metric == c.tag and c.words.is_loss for c in candidates)
     search = _Search([*candidates, *(() if named else _sums(training, convention))], convention)
@@ -302,9 +302,9 @@ def _choose_losses(search: _Search, training: Training) -> tuple[RoleChoice, ...
         trains, evals = _unnamed_pairs(search)
         trains = trains or _only_curve(search) or _reconstruction(search)
     if given_train:
-        trains = []
+        trains, evals = [], _same_part(search, given_train, evals)
     if given_eval:
-        evals = []
+        trains, evals = _same_part(search, given_eval, trains), []
 
     trains, evals = _comparable(search, trains, evals)
     eval_series = given_eval.series if given_eval else None
@@ -336,6 +336,13 @@ def _choose_losses(search: _Search, training: Training) -> tuple[RoleChoice, ...
             )
         )
     return extra
+
+
+def _same_part(search: _Search, given: RoleChoice, others: list[_Ranked]) -> list[_Ranked]:
+    """Of the losses of the other split, those of the same part as the one that the user named, where it is a part."""
+    words = next((c.words for c in search.candidates if c.series is given.series), None)
+    same = [r for r in others if words is not None and words.part and r.candidate.words.rest == words.rest]
+    return same or others
 
 
 def _losses(search: _Search, role: Role) -> list[_Ranked]:
