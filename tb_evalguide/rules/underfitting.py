@@ -3,14 +3,14 @@
 ## What it checks
 The drop of the better of the two losses from its start. In the guide profile less than 10 % with a loss above 1.5
 (guide, C3: 6 %). For models that begin untrained less than 25 %, or 30 % (language models 60 %) where 95 % of the run
-and all evaluations stood level; for classifiers whose first loss lies far below guessing 10 %, and 2.5 % for those
-whose first accuracy is 70 % already. A drop below 2.5 % without any trend counts, too.
-Outside the guide a run of fewer than thirty points, or one that still falls, is only warned of, one that has just
-begun and still falls is left alone, and a few points whose noise hides the fall are not judged unless evaluations tell.
-A loss that had fallen far enough and came back is no such case, nor is one that falls within the warm-up, nor a fall of
-at least 2.5 % with a training accuracy that rose by five points, an evaluated one (or an overlap: IoU, Dice, F1) that
-rose by eight to more than half, or with both losses bending down to a floor on a scale of their own. Where eval loss
-has turned up away from a falling train loss, that is overfitting.
+and all evaluations stood level; for two classes 12 %, as their floor may lie near guessing; for classifiers whose first
+loss lies far below guessing 10 %, and 2.5 % for those whose first accuracy is 70 % already. A drop below 2.5 % without
+any trend counts, too. Outside the guide a run of fewer than thirty points, or one that still falls, is only warned of,
+one that has just begun and still falls is left alone, and a few points whose noise hides the fall are not judged unless
+evaluations tell. A loss that had fallen far enough and came back is no such case, nor is one that falls within the
+warm-up, nor a fall of at least 2.5 % with a training accuracy that rose by five points, an evaluated one (or an
+overlap: IoU, Dice, F1) that rose by eight to more than half, or with both losses bending down to a floor on a scale of
+their own. Where eval loss has turned up away from a falling train loss, that is overfitting.
 
 ## Why it matters
 The model has not learned what the data hold; more of the same will not help when the curve has levelled off.
@@ -44,6 +44,8 @@ class Limits:
     guide_drop: float = 0.10  # guide C3 falls by 6 %; failure-modes.md #29: 2.5–10 %
     guide_loss: float = 1.5  # guide M5: 0.5–1.5 is the target at the end
     drop: float = 0.25  # untrained models; labelled runs: faults drop at most 22 %, healthy ones at least 29 %
+    two_near: float = 0.1  # of ln 2, within which a first loss is that of guessing between two classes: whose floor …
+    two_drop: float = 0.12  # … may be near, where a quarter cannot be told; labelled runs: faults 10.5 %, healthy 14 %
     generic_drop: float = 0.10  # losses without a known level of guessing; own choice
     rising: float = 0.05  # a loss that ends this far above its start does not underfit: it climbs (lr_too_high)
     sft_loss: float = (
@@ -134,6 +136,8 @@ def least_drop(case: Case, curve: Curve, limits: Limits) -> float:
     # no loss of guessing: it is not known, or the first logged value lies far below it already
     if case.profile.id == "generic" or (case.profile.id == "classification" and curve.values[0] < limits.learned):
         return limits.generic_drop
+    if abs(shape.start_level(curve) / math.log(2) - 1) < limits.two_near:
+        return limits.two_drop
     return limits.drop
 
 

@@ -6,7 +6,7 @@ import pytest
 from tb_evalguide.case import Curve
 from tb_evalguide.diagnosis import check_rule
 from tb_evalguide.model import Role, Severity
-from tb_evalguide.rules.oscillation import RULE, gains, in_step, restless, still_swings, waves
+from tb_evalguide.rules.oscillation import RULE, gains, in_step, restless, sinks, still_swings, waves
 
 from ..support.checks import decay, evals, every, found, rate, severity, skipped, train
 from ..support.phases import case, series
@@ -321,6 +321,13 @@ def test_twenty_evaluations_show_that_they_are_restless(n, expected):
     assert restless(as_curve(values), RULE.limits) is expected
 
 
+@pytest.mark.parametrize(("n", "to", "expected"), [(39, 0.55, True), (39, 0.65, False), (18, 0.55, False)])
+def test_limits_of_a_level_that_sinks_under_its_scatter(n, to, expected):
+    """From its first third to its last."""
+    level = np.repeat([1.0, (1 + to) / 2, to], n // 3)
+    assert sinks(as_curve(level * np.tile([0.6, 1.0, 1.5], n // 3)), RULE.limits) is expected
+
+
 @pytest.mark.parametrize(("correlation", "expected"), [(0.65, False), (0.75, True)])
 def test_limit_of_losses_in_step(correlation, expected):
     angle = 2 * np.pi * np.arange(80) / 16
@@ -373,7 +380,8 @@ def test_swings_of_both_losses_are_behind_a_run_that_ends_at_its_lowest(height, 
 @pytest.mark.parametrize(("right", "profile", "expected"), [
     ([0.80, 0.955, 0.955, 0.955], "classification", Severity.MEDIUM),
     ([0.80, 0.965, 0.965, 0.965], "classification", Severity.INFO),
-    ([0.80, 0.995, 0.970, 0.970], "classification", Severity.MEDIUM),  # not as many as ever
+    ([0.80, 0.978, 0.970, 0.970], "classification", Severity.INFO),
+    ([0.80, 0.985, 0.970, 0.970], "classification", Severity.MEDIUM),  # not as many as ever
     ([0.80, 0.965, 0.965, 0.965], "vision", Severity.MEDIUM),
 ])  # fmt: skip
 @pytest.mark.parametrize("swings", ["evals", "train"])

@@ -39,6 +39,19 @@ def test_limits_of_each_profile(profile, start, end, fires):
     assert bool(found(RULE, run)) is fires
 
 
+@pytest.mark.parametrize(("start", "drop", "fires"), [
+    (math.log(2), 0.11, True),
+    (math.log(2), 0.13, False),
+    (1.09 * math.log(2), 0.13, False),  # within 10 % of guessing between two classes
+    (1.11 * math.log(2), 0.13, True),
+    (0.91 * math.log(2), 0.13, False),
+    (0.89 * math.log(2), 0.13, True),
+])  # fmt: skip
+def test_two_classes_have_less_to_gain(start, drop, fires):
+    level = np.concatenate([decay(20, start, start), decay(180, start, (1 - drop) * start, rate=40)])
+    assert bool(found(RULE, case(train(level), profile="classification"))) is fires
+
+
 def test_the_better_of_the_two_losses_counts():
     noisy_labels = case(train(decay(200, 5.6, 4.7, rate=12)), evals(decay(20, 4.7, 3.9, rate=12)), profile="pretrain")
     assert not found(RULE, noisy_labels)
