@@ -102,7 +102,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if end.start > 0 and end.start - end.low < limits.rise * end.start:
             return ()  # nothing had been learned that could be lost: that is a learning rate too high from the start
     else:
-        variant = "" if end.rise < limits.tenfold else "far"
+        variant = "" if end.low > 0 and end.rise < limits.tenfold else "far"  # no share of what lies below zero
     lost_all = end.share > limits.lost and end.rise > 1 and end.significance >= limits.significance
     if evals is not None and len(evals) >= 3 and not lost_all:
         low = float(np.min(evals.values))

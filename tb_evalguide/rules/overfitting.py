@@ -224,8 +224,18 @@ def finding(
         },
         confidence=confidence,
         severity=severity,
-        variant=variant,
+        variant=variant if lowest > 0 else SIGNED[variant],
     )
+
+
+# a rise from below zero is no share of the lowest loss
+SIGNED = {
+    "": "signed",
+    "level": "signed_level",
+    "begins": "signed_begins",
+    "slight": "signed_slight",
+    "no_train": "signed_no_train",
+}
 
 
 def proven(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
@@ -334,8 +344,10 @@ def shifted(evals: Curve, up: Climb, limits: Limits) -> bool:
     best = int(np.argmin(evals.values))
     after = evals.values[best + 1 :]
     before = evals.values[max(0, best - len(after)) : best + 1]
-    if up.few or len(after) < limits.ranked or len(before) < 4:
+    if up.few or len(after) < limits.ranked:
         return False
+    if len(before) < 4:  # the lowest came at once: all that is left is whether they rise on and on
+        return stats.mann_kendall(after).p_up < limits.trend_p
     above = float(np.searchsorted(np.sort(before), after).mean()) / len(before)
     sigma = math.sqrt((len(after) + len(before) + 1) / (12 * len(after) * len(before)))  # Mann–Whitney's U over n·m
     return above - 0.5 > limits.rank_sigmas * sigma
@@ -493,7 +505,7 @@ def turned_away(case: Case) -> bool:
     """Eval loss turned up while train loss falls on: whatever else, the train loss does not stay high."""
     if case.train is None or case.evals is None or len(case.evals) < LEAST_CURVE:
         return False
-    return any(e.variant in ("", "begins") for e in loud(case, RULE.limits))
+    return any(e.variant in ("", "begins", "signed", "signed_begins") for e in loud(case, RULE.limits))
 
 
 def is_plain(case: Case, limits: Limits) -> bool:
@@ -503,7 +515,14 @@ def is_plain(case: Case, limits: Limits) -> bool:
     if not loud(case, limits):
         return False
     best = int(np.argmin(stats.running_median(case.evals.values, 3)))
-    return memorises(case, case.evals, best, limits) and rises_after(case.evals, best)
+    memorised = memorises(case, case.evals, best, limits) or never_back(case, case.evals, best, limits)
+    return memorised and rises_after(case.evals, best)
+
+
+def never_back(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
+    """However restless, the later half lies above the first evaluation and the lowest one far back; train fell on."""
+    later = evals.values[len(evals) // 2 :]
+    return bool(best < len(evals) // 4 and later.min() > evals.values[0]) and train_falls(case, evals, best, limits)
 
 
 def worse_than_first(case: Case, evals: Curve, limits: Limits) -> bool:
@@ -616,6 +635,23 @@ RULE = Rule(
         "begins": N_(
             "Overfitting begins: eval loss was lowest ({low:.3g}) at step {first} and has risen to {end:.3g} "
             "({rise:+.1%}) since."
+        ),
+        "signed": N_(
+            "Overfitting since step {first}: eval loss rose from {low:.3g} to {end:.3g} while train loss kept falling."
+        ),
+        "signed_level": N_(
+            "Overfitting since step {first}: eval loss rose from {low:.3g} to {end:.3g}; train loss did not rise with "
+            "it."
+        ),
+        "signed_begins": N_(
+            "Overfitting begins: eval loss was lowest ({low:.3g}) at step {first} and has risen to {end:.3g} since."
+        ),
+        "signed_slight": N_(
+            "Eval loss is slightly past its lowest value: {low:.3g} at step {first}, {end:.3g} at the end."
+        ),
+        "signed_no_train": N_(
+            "Eval loss rose from {low:.3g} at step {first} to {end:.3g}: overfitting, as far as can be told without a "
+            "train loss."
         ),
         "solved": N_(
             "Eval loss has risen from {low:.3g} at step {first} to {end:.3g}, but {accuracy:.1%} of the answers are "

@@ -16,6 +16,7 @@ from tb_evalguide.rules.overfitting import (
     gains_nothing,
     gap_grows,
     handful_rises,
+    is_plain,
     lasts,
     memorises,
     proven,
@@ -45,6 +46,19 @@ def test_fires_on_a_u_while_train_falls(seed):
     (evidence,) = found(RULE, case(train(decay(200, 2.0, 0.2, seed=seed)), evals(u_shape(0.4, seed=seed))))
     assert severity(RULE, evidence) is Severity.HIGH and evidence.variant == ""
     assert 700 <= evidence.steps[0] <= 1100 and evidence.steps[1] == 2000
+
+
+@pytest.mark.parametrize(("losses", "rise", "variant"), [
+    (train(decay(200, 2.0, 0.2) - 1.5), 0.3, "signed"),
+    (train(np.full(200, -1.0)), 0.8, "signed_level"),
+    (None, 0.3, "signed_no_train"),
+    (train(decay(200, 2.0, 0.2) - 1.5), 0.12, "signed_slight"),
+])  # fmt: skip
+def test_a_rise_from_below_zero_is_no_share_of_the_lowest(losses, rise, variant):
+    """A likelihood may be negative."""
+    (evidence,) = found(RULE, case(losses, evals(u_shape(rise, noise=0.0005) - 1.5), profile="generic"))
+    assert evidence.numbers["low"] < 0 and evidence.variant == variant
+    assert "{rise" not in RULE.variants[variant]
 
 
 @pytest.mark.parametrize(("rise", "expected"), [(0.11, Severity.MEDIUM), (0.17, Severity.HIGH)])
@@ -481,6 +495,29 @@ def test_from_twelve_evaluations_on_a_single_low_one_is_luck(n, low):
 def test_ranks_need_seven_evaluations_after_the_lowest(after, expected):
     run = case(None, evals([1.3, 1.0, 1.1, 1.0, 1.2, 1.0, 1.1, 1.0, 0.99, *np.full(after, 1.25)]))
     assert shifted(run.evals, climbed(run), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("slope", "expected"), [(0.05, True), (0.0, False)])
+def test_after_a_lowest_evaluation_at_once_they_must_rise_on_and_on(slope, expected):
+    """There are none before it to rank them against; how far each of them scatters grows with them."""
+    scatter = 1 + 0.3 * np.random.default_rng(2).standard_normal(30)
+    run = case(None, evals([1.02, 1.0, *(1.2 + slope * np.arange(30) * scatter + 0.1 * (scatter - 1))]))
+    assert shifted(run.evals, climbed(run), RULE.limits) is expected
+
+
+@pytest.mark.parametrize(("lowest", "dips", "falls", "plain"), [
+    (2, 1.1, True, True),
+    (2, 0.98, True, False),  # an evaluation of the later half came back below the first
+    (9, 1.1, True, False),  # the lowest is no early one
+    (2, 1.1, False, False),  # nor did train fall on: it stays where it is
+])  # fmt: skip
+def test_wild_evaluations_that_never_come_back_are_plain_overfitting(lowest, dips, falls, plain):
+    values = np.concatenate([np.linspace(1.0, 0.5, lowest + 1), np.geomspace(1.2, 30, 31 - lowest)])
+    values[12::3] *= 0.4
+    values[24] = dips
+    losses = np.linspace(0.9, -2.0, 320) if falls else np.full(320, 0.4)
+    run = case(train(losses), evals(values), profile="generic")
+    assert is_plain(run, RULE.limits) is plain
 
 
 @pytest.mark.parametrize(("swapped", "expected"), [(2, True), (3, False)])
