@@ -159,6 +159,14 @@ def test_a_climb_from_zero_is_told_without_a_share():
     assert evidence.variant == "far"
 
 
+@pytest.mark.parametrize(("shift", "variant"), [(0.0, ""), (2.0, "far")])
+def test_a_climb_from_below_zero_is_told_without_a_share(shift, variant):
+    """Both losses give back most of what they gained, from -1 or from 1 on."""
+    values = np.concatenate([np.linspace(5.0, 1.0, 30), np.linspace(1.0, 4.0, 60)]) - shift
+    (evidence,) = found(RULE, case(train(values), evals(values[::3] + 0.1, 30), profile="generic"))
+    assert evidence.variant == variant
+
+
 @pytest.mark.parametrize(("kept", "fires"), [(0.12, False), (0.3, True)])
 def test_batches_that_scatter_high_at_the_end_beside_an_evaluation_that_kept_its_gain(kept, fires):
     """The train loss seems to lose most of its drop; the evaluations lose a small or a larger part of theirs."""

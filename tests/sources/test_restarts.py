@@ -55,9 +55,7 @@ def test_the_tail_is_set_aside_before_the_new_pass_has_come_so_far():
 
 def test_tags_are_decided_one_by_one():
     """Evaluation written after training at an earlier step (Lightning): no restart of anything."""
-    rows = (
-        [("train", s) for s in range(50)] + [("eval", 40)] + [("train", s) for s in range(50, 100)] + [("eval", 90)]
-    )
+    rows = [("train", s) for s in range(50)] + [("eval", 40)] + [("train", s) for s in range(50, 100)] + [("eval", 90)]
     series, notes = many(rows)
     assert steps(series, "train") == list(range(100)) and steps(series, "eval") == [40, 90] and notes == [[]]
 
