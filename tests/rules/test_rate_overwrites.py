@@ -68,6 +68,8 @@ def test_the_optimizer_goes_by_several_names(name):
     (0.21, 99.0, 0.1, "classification", False),  # below fifty times the level of 2
     (0.21, 101.0, 0.49, "classification", True),
     (0.21, 101.0, 0.52, "classification", False),  # it goes on learning
+    (0.21, 990.0, 0.8, "classification", False),
+    (0.21, 1010.0, 0.8, "classification", True),  # no target is five hundred times as large as what is reached
     (0.21, 510.0, 0.1, "generic", True),
     (0.21, 490.0, 0.1, "generic", False),  # a regression may begin there
 ])  # fmt: skip
