@@ -143,6 +143,9 @@ def _samples_improve(case: Case, findings: Sequence[Finding]) -> Answer:
         if after < before:
             return FAIL, Text(N_("samples got worse: {first} at step {a}, {last} at step {b}"), numbers)
         return UNKNOWN, Text(N_("samples were rated {last} at step {a} and at step {b}"), numbers)
+    for finding in findings:
+        if finding.rule == "LRN006":  # a step from nothing to next to nothing is no improvement
+            return FAIL, finding.message
     for choice in case.roles.metrics:
         better = choice.greater_is_better
         better = greater_is_better(choice.tag) if better is None else better

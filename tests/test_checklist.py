@@ -7,8 +7,10 @@ import pytest
 
 from tb_evalguide.checklist import checklist, signals
 from tb_evalguide.checkpoints import rank
+from tb_evalguide.diagnosis import check_rule, findings
 from tb_evalguide.i18n import render
 from tb_evalguide.model import Finding, LogFault, Role, SampleRating, Severity, Status, Text, TextPoint, Tier
+from tb_evalguide.rules import nothing_found
 
 from .support.phases import C1, C2, C3, case, file, series, table
 
@@ -125,6 +127,14 @@ def test_samples_by_rating_by_metric_or_unknown():
     assert signal(case(*table(C1), metrics=[(up, False)]), "Z4")[0] == "fail"
     texts = case(*table(C1))
     assert signal(texts, "Z4")[0] == "unknown"
+
+
+def test_a_step_from_nothing_to_next_to_nothing_is_no_improvement():
+    barely = series("eval/f1", range(9), [0, 0, 0, 0, 0, 0, 0.002, 0.002, 0.003])
+    run = case(*table(C1), metrics=[(barely, True)])
+    assert signal(run, "Z4") == ("pass", "eval/f1 improved from 0 to 0.003")
+    nothing = findings([check_rule(nothing_found.RULE, run)], run)
+    assert signal(run, "Z4", nothing) == ("fail", render(nothing[0].message))
 
 
 def test_an_unstable_verdict_fails_z7_with_its_own_words():

@@ -201,6 +201,16 @@ def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evid
     return []
 
 
+# a rise from below zero is no share of the lowest loss
+SIGNED = {
+    "": "signed",
+    "level": "signed_level",
+    "begins": "signed_begins",
+    "slight": "signed_slight",
+    "no_train": "signed_no_train",
+}
+
+
 def finding(
     evals: Curve, up: Climb, severity: Severity | None, confidence: float, variant: str, train: Curve | None = None
 ) -> Evidence:
@@ -217,7 +227,7 @@ def finding(
         numbers={
             "low": lowest,
             "end": up.last,
-            "rise": up.last / lowest - 1 if lowest > 0 else up.rise,
+            **({"rise": up.last / lowest - 1} if lowest > 0 else {}),
             "share": min(up.share, 1e6),
             "significance": up.sigmas,
             "evals": len(evals),
@@ -226,16 +236,6 @@ def finding(
         severity=severity,
         variant=variant if lowest > 0 else SIGNED[variant],
     )
-
-
-# a rise from below zero is no share of the lowest loss
-SIGNED = {
-    "": "signed",
-    "level": "signed_level",
-    "begins": "signed_begins",
-    "slight": "signed_slight",
-    "no_train": "signed_no_train",
-}
 
 
 def proven(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
