@@ -378,7 +378,7 @@ CHECK_LABELS = Remedy(N_("Check the labels: with all of them masked (−100) the
 CHECK_TARGETS = Remedy(
     N_("Check that labels reach the loss and the metric: class ids, mask values, box format, the metric's threshold")
 )
-RARE_CLASS = Remedy(N_("Weigh the rare class more in the loss, or sample it more often"))
+RARE_CLASS = Remedy(N_("Weight the rare class more in the loss, or sample it more often"))
 CHECK_PRECISION = Remedy(
     N_("Try fp32 and another attention backend for some steps, to see whether precision is the cause")
 )

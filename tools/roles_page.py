@@ -49,7 +49,7 @@ what was ambiguous (`role_notes`).
   where a total is missing on one side; the report says so. A total is never compared with a part.
 - Where a framework logs the addends of its loss and nothing else (YOLO's box, class and dfl loss), their sum is the
   loss, named `train/box+cls+dfl_loss`: the same parts in both splits, logged at the same steps. A part that you name
-  yourself is compared with the same part.
+  yourself is compared with the same part where there is one, and with whatever stands for the other split where not.
 - Where a series per step and one per epoch exist, the one per step is taken, unless only the other counts the same
   steps as the eval loss.
 - Validation goes before test; test data stand in only where there is nothing else.

@@ -201,13 +201,13 @@ def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evid
     return []
 
 
-# a rise from below zero is no share of the lowest loss
-SIGNED = {
-    "": "signed",
-    "level": "signed_level",
-    "begins": "signed_begins",
-    "slight": "signed_slight",
-    "no_train": "signed_no_train",
+# a rise from below zero, or from next to nothing, is no share of the lowest loss
+WITHOUT_SHARE = {
+    "": "bare",
+    "level": "bare_level",
+    "begins": "bare_begins",
+    "slight": "bare_slight",
+    "no_train": "bare_no_train",
 }
 
 
@@ -221,20 +221,22 @@ def finding(
         start, stop = 0, len(evals)
     lowest_at = start + int(np.argmin(evals.values[start:stop]))
     lowest = float(evals.values[lowest_at])
+    rise = up.last / lowest - 1 if lowest > 0 else math.inf
+    told = rise < divergence.RULE.limits.tenfold
     return Evidence(
         steps=(int(evals.steps[lowest_at]), int(evals.steps[-1])),
         tags=(evals.tag,) if train is None else (train.tag, evals.tag),
         numbers={
             "low": lowest,
             "end": up.last,
-            **({"rise": up.last / lowest - 1} if lowest > 0 else {}),
+            **({"rise": rise} if told else {}),
             "share": min(up.share, 1e6),
             "significance": up.sigmas,
             "evals": len(evals),
         },
         confidence=confidence,
         severity=severity,
-        variant=variant if lowest > 0 else SIGNED[variant],
+        variant=variant if told else WITHOUT_SHARE[variant],
     )
 
 
@@ -505,7 +507,7 @@ def turned_away(case: Case) -> bool:
     """Eval loss turned up while train loss falls on: whatever else, the train loss does not stay high."""
     if case.train is None or case.evals is None or len(case.evals) < LEAST_CURVE:
         return False
-    return any(e.variant in ("", "begins", "signed", "signed_begins") for e in loud(case, RULE.limits))
+    return any(e.variant in ("", "begins", "bare", "bare_begins") for e in loud(case, RULE.limits))
 
 
 def is_plain(case: Case, limits: Limits) -> bool:
@@ -636,20 +638,20 @@ RULE = Rule(
             "Overfitting begins: eval loss was lowest ({low:.3g}) at step {first} and has risen to {end:.3g} "
             "({rise:+.1%}) since."
         ),
-        "signed": N_(
+        "bare": N_(
             "Overfitting since step {first}: eval loss rose from {low:.3g} to {end:.3g} while train loss kept falling."
         ),
-        "signed_level": N_(
+        "bare_level": N_(
             "Overfitting since step {first}: eval loss rose from {low:.3g} to {end:.3g}; train loss did not rise with "
             "it."
         ),
-        "signed_begins": N_(
+        "bare_begins": N_(
             "Overfitting begins: eval loss was lowest ({low:.3g}) at step {first} and has risen to {end:.3g} since."
         ),
-        "signed_slight": N_(
+        "bare_slight": N_(
             "Eval loss is slightly past its lowest value: {low:.3g} at step {first}, {end:.3g} at the end."
         ),
-        "signed_no_train": N_(
+        "bare_no_train": N_(
             "Eval loss rose from {low:.3g} at step {first} to {end:.3g}: overfitting, as far as can be told without a "
             "train loss."
         ),

@@ -104,7 +104,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     floor = {"guide": limits.guide_loss, "llm-sft": limits.sft_loss}.get(case.profile.id, 0.0)
     flat = shape.flat_since(of, 0.02 + 2 * shape.log_noise(of) / max(1.0, (len(of) / 20) ** 0.5))
     base = limit
-    if limit == limits.drop and stood_still(case, curve, flat, limits):
+    if limit in (limits.drop, limits.two_drop) and stood_still(case, curve, flat, limits):
         limit = limits.flat_tokens if case.profile.id == "pretrain" else limits.flat_drop
     if drop >= limit or end <= floor or drop < -limits.rising or overfitting.turned_away(case):
         return ()
@@ -136,7 +136,7 @@ def least_drop(case: Case, curve: Curve, limits: Limits) -> float:
     # no loss of guessing: it is not known, or the first logged value lies far below it already
     if case.profile.id == "generic" or (case.profile.id == "classification" and curve.values[0] < limits.learned):
         return limits.generic_drop
-    if abs(shape.start_level(curve) / math.log(2) - 1) < limits.two_near:
+    if case.profile.id == "classification" and abs(shape.start_level(curve) / math.log(2) - 1) < limits.two_near:
         return limits.two_drop
     return limits.drop
 

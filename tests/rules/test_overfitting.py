@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tb_evalguide.diagnosis import check_rule, findings
+from tb_evalguide.i18n import render
 from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.overfitting import (
     RULE,
@@ -24,6 +26,7 @@ from tb_evalguide.rules.overfitting import (
     shifted,
     then_and_now,
     train_rises,
+    turned_away,
     turns,
     worse_than_first,
 )
@@ -48,17 +51,29 @@ def test_fires_on_a_u_while_train_falls(seed):
     assert 700 <= evidence.steps[0] <= 1100 and evidence.steps[1] == 2000
 
 
-@pytest.mark.parametrize(("losses", "rise", "variant"), [
-    (train(decay(200, 2.0, 0.2) - 1.5), 0.3, "signed"),
-    (train(np.full(200, -1.0)), 0.8, "signed_level"),
-    (None, 0.3, "signed_no_train"),
-    (train(decay(200, 2.0, 0.2) - 1.5), 0.12, "signed_slight"),
+@pytest.mark.parametrize(("losses", "rise", "shift", "variant"), [
+    (train(decay(200, 2.0, 0.2) - 1.5), 0.3, 1.5, "bare"),
+    (train(np.full(200, -1.0)), 0.8, 1.5, "bare_level"),
+    (None, 0.3, 1.5, "bare_no_train"),
+    (train(decay(200, 2.0, 0.2) - 1.5), 0.12, 1.5, "bare_slight"),
+    (train(decay(200, 2.0, 0.02) - 1.0), 0.4, 0.98, "bare"),  # twenty times the lowest
+    (train(decay(200, 2.0, 0.2) - 1.0), 0.4, 0.94, ""),  # more than six times
 ])  # fmt: skip
-def test_a_rise_from_below_zero_is_no_share_of_the_lowest(losses, rise, variant):
+def test_a_rise_from_nothing_or_less_is_no_share_of_the_lowest(losses, rise, shift, variant):
     """A likelihood may be negative."""
-    (evidence,) = found(RULE, case(losses, evals(u_shape(rise, noise=0.0005) - 1.5), profile="generic"))
-    assert evidence.numbers["low"] < 0 and evidence.variant == variant
-    assert "{rise" not in RULE.variants[variant]
+    run = case(losses, evals(u_shape(rise, noise=0.0005) - shift), profile="generic")
+    (evidence,) = found(RULE, run)
+    assert evidence.variant == variant and ("rise" in evidence.numbers) is (variant == "")
+    told = render(findings([check_rule(RULE, run)], run)[0].message)
+    assert ("%" in told) is (variant == "")
+
+
+def test_a_metric_that_worsens_beside_a_loss_below_zero_begins_to_overfit():
+    values = [0.0, -0.5, -0.9, -1.0, -0.98, -0.96, -0.95]
+    right = (series("eval/f1", every(7, 100), [0.3, 0.5, 0.7, 0.8, 0.7, 0.6, 0.5]), True)
+    run = case(train(np.linspace(0.5, -3.0, 70)), evals(values), metrics=[right], profile="generic")
+    (evidence,) = found(RULE, run)
+    assert evidence.variant == "bare_begins" and turned_away(run)
 
 
 @pytest.mark.parametrize(("rise", "expected"), [(0.11, Severity.MEDIUM), (0.17, Severity.HIGH)])

@@ -52,6 +52,19 @@ def test_two_classes_have_less_to_gain(start, drop, fires):
     assert bool(found(RULE, case(train(level), profile="classification"))) is fires
 
 
+def test_only_a_classifier_guesses_between_two():
+    """A Dice loss that begins at 0.7 is no cross-entropy."""
+    level = np.concatenate([decay(20, 0.7, 0.7), decay(180, 0.7, 0.6, rate=40)])
+    assert not found(RULE, case(train(level), profile="classification"))
+    assert found(RULE, case(train(level), profile="vision"))
+
+
+def test_nor_does_it_excuse_what_stood_still_from_the_first_steps():
+    level = np.concatenate([[0.69], np.full(199, 0.53)]) + 0.001 * np.random.default_rng(0).standard_normal(200)
+    (evidence,) = found(RULE, case(train(level), evals(np.full(20, 0.53)), profile="classification"))
+    assert evidence.variant == "early"
+
+
 def test_the_better_of_the_two_losses_counts():
     noisy_labels = case(train(decay(200, 5.6, 4.7, rate=12)), evals(decay(20, 4.7, 3.9, rate=12)), profile="pretrain")
     assert not found(RULE, noisy_labels)
