@@ -65,6 +65,8 @@ def test_what_is_found_on_the_training_data_is_no_nothing():
 
 @pytest.mark.parametrize(("values", "fires"), [
     (np.linspace(0, 0.009, 12), False),
+    (np.array([2, 1, 5, 3, 4, 7, 6, 8]) / 1000, False),  # p = 0.009
+    (np.array([3, 2, 4, 1, 6, 5, 7, 8]) / 1000, True),  # p = 0.018
     (np.concatenate([np.linspace(0, 0.009, 10), [0.008, 0.008]]), True),  # it rises no more
     (np.concatenate([barely(n=11), [0.004]]), True),  # the last is best, but there is no trend
 ])  # fmt: skip
