@@ -172,6 +172,11 @@ def late_fall(curve: Curve) -> float:
     return math.copysign(abs(late / early) ** (4 / 3), late) if early > 0 else math.nan
 
 
+def last_third(values: Floats) -> float:
+    """Median of the last third of the values, three of them at least: where a metric that scatters ends."""
+    return float(stats.median(values[-max(3, len(values) // 3) :]))
+
+
 def gained(curve: Curve) -> bool:
     """The curve ends clearly lower than it began: by a fifth of its start, near its lowest level."""
     end = ending(curve, 0.2)

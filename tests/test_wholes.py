@@ -18,7 +18,7 @@ from tb_evalguide.roles.wholes import joined, summed, whole
 from .support.checks import decay, resumed
 from .support.phases import series
 
-PARTS = re.compile(r"train/(angle|box|cls|dfl)_loss")
+PARTS = re.compile(r"train/(angle|(?P<first>box)|cls|dfl)_loss")
 
 
 def part(name: str, values: Sequence[float] | Floats, steps: Sequence[int] | None = None) -> Series:

@@ -41,7 +41,8 @@ class Convention:
     signs: tuple[str, ...]
     namings: tuple[Naming, ...]
     never: str | None = None  # a tag that shows that it is not this one
-    parts: tuple[str, ...] = ()  # what it logs as addends of one loss without their sum: a pattern for each split
+    # what it logs as addends of one loss without their sum: a pattern for each split, whose group `first` leads
+    parts: tuple[str, ...] = ()
     rl: bool = False
     vision: bool = False
 
@@ -61,7 +62,7 @@ class Convention:
 R = Role
 _TRAIN_PLACE = r"(.*/)?train(ing)?(_inner)?"
 _EVAL_PLACE = r"(.*/)?(validation|val|valid|eval|dev|test)(_\w+)?"
-_YOLO_PARTS = r"(box|cls|obj|dfl|seg|sem|pose|kobj|rle|angle)"
+_YOLO_PARTS = r"((?P<first>box)|cls|obj|dfl|seg|sem|pose|kobj|rle|angle)"
 
 CONVENTIONS: tuple[Convention, ...] = (
     Convention(

@@ -54,8 +54,9 @@ def joined(tags: Sequence[str]) -> str:
 def whole(series: Sequence[Series], parts: re.Pattern[str]) -> Series | None:
     """The sum of those of a run's series that the pattern calls parts of one loss, at least two of them.
 
-    The one that stands for the loss elsewhere (the box loss) comes first, the others as the run spells them.
+    The one that the pattern calls `first` stands for the loss elsewhere: it must be there, and leads; the others follow
+    by name.
     """
-    found = [one for one in series if parts.fullmatch(one.tag)]
-    found.sort(key=lambda one: ("box" not in one.tag, one.tag))
-    return summed(found) if len(found) >= 2 and "box" in found[0].tag else None
+    found = [(match["first"] is None, one.tag, one) for one in series if (match := parts.fullmatch(one.tag))]
+    found.sort(key=lambda entry: entry[:2])
+    return summed([one for *_, one in found]) if len(found) >= 2 and not found[0][0] else None

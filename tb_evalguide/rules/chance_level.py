@@ -110,8 +110,8 @@ def stands_at(accuracy: Curve | None, k: int, limits: Limits) -> bool:
     """The accuracies of a whole run stand at 1/k, more classes than two, and do not rise."""
     if accuracy is None or len(accuracy) < limits.worse_evals or k < 3:
         return False
-    share = float(stats.median(accuracy.values[len(accuracy) // 2 :])) / shape.whole(accuracy)
-    return abs(share - 1 / k) <= limits.accuracy / k and stats.mann_kendall(accuracy.values).p_up >= 0.05
+    near = abs(later_share(accuracy) - 1 / k) <= limits.accuracy / k
+    return near and stats.mann_kendall(accuracy.values).p_up >= 0.05
 
 
 def train_learned(case: Case, chance: float, limits: Limits) -> bool:
@@ -127,8 +127,12 @@ def train_is_right(case: Case, k: float, limits: Limits) -> bool:
     right = case.curve(Role.TRAIN_ACCURACY)
     if right is None or len(right) < limits.points:
         return False
-    share = float(stats.median(right.values[len(right) // 2 :])) / shape.whole(right)
-    return share > 1 / k + limits.beyond
+    return later_share(right) > 1 / k + limits.beyond
+
+
+def later_share(accuracy: Curve) -> float:
+    """Share of right answers in the later half of the evaluations."""
+    return float(stats.median(accuracy.values[len(accuracy) // 2 :])) / shape.whole(accuracy)
 
 
 def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits) -> Evidence | None:

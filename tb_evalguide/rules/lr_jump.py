@@ -49,6 +49,17 @@ class Limits:
     harm_share: float = 0.10  # of the loss, at least; as RST002
 
 
+@dataclass(frozen=True)
+class Blip:
+    """A rate that jumps up and back at once: its steps, the rate before and at its height, the loss that it led to."""
+
+    first: int
+    last: int
+    before: float
+    after: float
+    peak: float
+
+
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     lr = case.lr
     assert lr is not None  # needs
@@ -102,7 +113,7 @@ def blips(case: Case, lr: Curve, limits: Limits) -> tuple[list[Evidence], set[in
     if not len(turns) or turns.mean() > limits.blip_restless:
         return [], set()
     interval = float(stats.median(np.diff(lr.steps)))
-    told: dict[int, tuple[int, int, float, float, float]] = {}
+    told: dict[int, Blip] = {}
     hurt = False
     for i in np.flatnonzero((rate[:-1] > 0) & (rate[1:] > limits.blip * rate[:-1])).tolist():
         after = rate[i + 1 : i + 2 + limits.blip_points]
@@ -117,15 +128,20 @@ def blips(case: Case, lr: Curve, limits: Limits) -> tuple[list[Evidence], set[in
         peak = float(during.values.max())
         # and above all that the batches before it scattered to
         hurt = hurt or peak >= max(limits.blip_loss * stats.median(before), limits.blip_beyond * before.max())
-        told[i] = (first, last, float(rate[i]), float(after[: back[0]].max()), peak)
+        told[i] = Blip(first, last, float(rate[i]), float(after[: back[0]].max()), peak)
     if not hurt:
         return [], set()
-    worst = max(told.values(), key=lambda one: one[4])
-    numbers = {"count": len(told), "before": worst[2], "after": worst[3], "peak": worst[4], "step": worst[0]}
+    worst = max(told.values(), key=lambda blip: blip.peak)
     found = Evidence(
-        steps=(min(one[0] for one in told.values()), max(one[1] for one in told.values())),
+        steps=(min(blip.first for blip in told.values()), max(blip.last for blip in told.values())),
         tags=(lr.tag, train.tag),
-        numbers=numbers,
+        numbers={
+            "count": len(told),
+            "before": worst.before,
+            "after": worst.after,
+            "peak": worst.peak,
+            "step": worst.first,
+        },
         confidence=0.85,
         severity=Severity.INFO if divergence.diverged(case) else Severity.MEDIUM,
         variant="blip" if len(told) == 1 else "blips",

@@ -27,7 +27,7 @@ import numpy as np
 from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Floats, Role, RoleChoice, Rule, Severity, Skip, Text, Tier
+from tb_evalguide.model import Evidence, Role, RoleChoice, Rule, Severity, Skip, Text, Tier
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,9 @@ def gained(choice: RoleChoice, limits: Limits) -> bool:
     """The metric was better than at first, at its end or for three evaluations in between."""
     curve = Curve.of(choice.series)
     quality = curve.values if choice.greater_is_better is not False else -curve.values
-    first, end = float(quality[0]), last_third(quality)
+    first, end = float(quality[0]), shape.last_third(quality)
     best = float(stats.running_median(quality, 3).max())
     return end > first or best > first + limits.relative * abs(first)
-
-
-def last_third(values: Floats) -> float:
-    return float(stats.median(values[-max(3, len(values) // 3) :]))
 
 
 def learned_by_heart(case: Case, accuracy: RoleChoice, limits: Limits) -> Sequence[Evidence]:
@@ -114,7 +110,7 @@ def learned_by_heart(case: Case, accuracy: RoleChoice, limits: Limits) -> Sequen
                 "then": shape.start_level(train),
                 "now": train.tail(),
                 "begin": first,
-                "end": last_third(curve.values),
+                "end": shape.last_third(curve.values),
             },
             words={"metric": curve.tag},
             confidence=0.7,

@@ -70,21 +70,27 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 def lost(case: Case, series: Sequence[Series], limits: Limits) -> list[Evidence]:
     """Another loss that turned NaN for good, where the train and eval losses say nothing any more after that step."""
     last = max(int(s.steps[-1]) for s in series)
-    for run in case.training.runs:
-        for tag, one in run.series.items():
-            finite = np.flatnonzero(np.isfinite(one.values))
-            if not read_name(tag, run.name).is_loss or not len(finite) or one in series:
-                continue
-            first, count = int(finite[-1]) + 1, len(one) - 1 - int(finite[-1])
-            if count >= limits.lost and one.steps[first] > last:
-                numbers = {"count": count, "points": len(one), "last_finite": float(one.values[first - 1])}
-                steps = (int(one.steps[first]), int(one.steps[-1]))
-                return [
-                    Evidence(
-                        steps=steps, tags=(tag,), numbers=numbers, words={"tag": tag}, confidence=0.95, variant="other"
-                    )
-                ]
+    for one in all_losses(case):
+        first = lost_from(one.values)
+        count = len(one) - first
+        if first > 0 and one not in series and count >= limits.lost and one.steps[first] > last:
+            return [
+                Evidence(
+                    steps=(int(one.steps[first]), int(one.steps[-1])),
+                    tags=(one.tag,),
+                    numbers={"count": count, "points": len(one), "last_finite": float(one.values[first - 1])},
+                    words={"tag": one.tag},
+                    confidence=0.95,
+                    variant="other",
+                )
+            ]
     return []
+
+
+def all_losses(case: Case) -> list[Series]:
+    """Whatever in the log is named a loss, in a role or not."""
+    logged = [(run, one) for run in case.training.runs for one in run.series.values() if len(one)]
+    return [one for run, one in logged if read_name(one.tag, run.name).is_loss]
 
 
 def unjudged(case: Case, limits: Limits) -> list[Evidence]:
@@ -92,9 +98,7 @@ def unjudged(case: Case, limits: Limits) -> list[Evidence]:
 
     A metric that changed after that says that the model lives.
     """
-    losses = [
-        s for run in case.training.runs for tag, s in run.series.items() if len(s) and read_name(tag, run.name).is_loss
-    ]
+    losses = all_losses(case)
     firsts = [lost_from(s.values) for s in losses]
     if not losses or any(len(s) == first for first, s in zip(firsts, losses)):
         return []

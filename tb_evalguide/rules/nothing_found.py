@@ -46,6 +46,7 @@ OTHERWISE = frozenset(
         *("depth", "saliency", "entropy", "attention", "heat", "feature", "x", "y"),
     }
 )
+_COMPLEMENT = re.compile(r"\b1 ?- ?[a-z]")  # 1-dice
 _FIRST_K = re.compile(r"k|(at|k|top)\d+|top")
 
 
@@ -87,16 +88,20 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 def counts_found(tag: str) -> bool:
     """The metric counts what was found, and not among the first k answers, of which few can be right."""
     words = words_of(tag)
-    if COUNTS_FOUND.isdisjoint(words) or not OTHERWISE.isdisjoint(words) or re.search(r"\b1 ?- ?[a-z]", tag):
-        return False
+    named = not COUNTS_FOUND.isdisjoint(words) and OTHERWISE.isdisjoint(words) and not _COMPLEMENT.search(tag)
+    return named and not among_first(tag, words)
+
+
+def among_first(tag: str, words: Sequence[str]) -> bool:
+    """recall@20, map_at_10, precision_k: so many answers were looked at. mAP@0.5 and mAP@50 name an overlap."""
     if any(_FIRST_K.fullmatch(word) for word in words):
-        return False
-    # mAP@0.5 and mAP50 name an overlap; recall@20 and map_at_10 name so many answers
-    whole = re.search(r"(?:@|[a-z_]at[_ ]?)(\d+)(?![\d.])", tag.lower())
-    if whole is not None and not (int(whole[1]) in (50, 75) and "map" in tag.lower()):
-        return False
-    numbered = [int(b) for a, b in zip(words, words[1:]) if a in {"precision", "recall"} and b.isdigit()]
-    return all(k < 5 for k in numbered)  # from five on it is k; before, a class, or Keras' second metric of that name
+        return True
+    pairs = [(a, int(b)) for a, b in zip(words, words[1:]) if b.isdigit()]
+    answers = [k for a, k in pairs if a == "at"] + [int(k) for k in re.findall(r"@(\d+)(?![\d.])", tag)]
+    if any(word.startswith("map") for word in words):
+        answers = [k for k in answers if k not in (50, 75)]
+    # up to four it is a class, or Keras' second metric of that name
+    return bool(answers) or any(k >= 5 for a, k in pairs if a in {"precision", "recall"})
 
 
 def is_share(curve: Curve) -> bool:
@@ -122,12 +127,12 @@ def gains(case: Case, limits: Limits) -> bool:
     others = [c.series for c in case.metrics if c.greater_is_better and not counts_found(c.tag)]
     accuracy = case.curve(Role.EVAL_ACCURACY)
     curves = [*(Curve.of(series) for series in others), *([accuracy] if accuracy is not None else [])]
-    for curve in curves:
-        if len(curve) >= 3 and curve.values.min() >= 0:
-            last = float(stats.median(curve.values[-max(3, len(curve) // 3) :]))
-            if last - float(curve.values[0]) > limits.gained * shape.whole(curve):
-                return True
-    return False
+    return any(
+        len(curve) >= 3
+        and curve.values.min() >= 0
+        and shape.last_third(curve.values) - float(curve.values[0]) > limits.gained * shape.whole(curve)
+        for curve in curves
+    )
 
 
 RULE = Rule(

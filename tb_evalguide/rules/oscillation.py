@@ -87,10 +87,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         if (len(large) >= 2 and back >= 1) or (len(swings) >= 3 and back >= 2):
             # a validation set swings by itself while the weights are noisy (batch norm, a high learning rate), and a
             # small one scatters: that is a fault only where the train loss swings with it, or where nothing is gained
-            real = train_swings(case, limits) or not gains(case.evals, limits) or restless(case.evals, limits)
-            real = real and not (sinks(case.evals, limits) and not train_swings(case, limits))
+            gained = gains(case.evals, limits)
+            alone = (not gained or restless(case.evals, limits)) and not sinks(case.evals, limits)
+            real = train_swings(case, limits) or alone
             low = ends_low(case, case.evals, limits) or ends_lowest(case.evals, swings, limits)
-            real = real and not (gains(case.evals, limits) and low)
+            real = real and not (gained and low)
             real = real and not by_design(case, case.evals, swings, limits)
             real = real and shape.solved(case, limits.solved, limits.solved_near) is None
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)

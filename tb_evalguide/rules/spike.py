@@ -93,11 +93,8 @@ def forgot(case: Case, first: int, last: int, limit: float) -> bool:
     if accuracy is None:
         return False
     during = accuracy.between(first, last)
-    return (
-        len(during) > 0
-        and float(np.ptp(accuracy.values)) > 0
-        and (float(accuracy.values.max()) - float(during.values.min()) > limit * shape.whole(accuracy))
-    )
+    fell = float(accuracy.values.max()) - float(during.values.min(initial=np.inf))
+    return fell > limit * shape.whole(accuracy)
 
 
 def devastating(evals: Curve | None, rise: shape.Rise, first: int, last: int, limits: Limits) -> bool:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tb_evalguide.model import Role, Severity
+from tb_evalguide.model import Severity
 from tb_evalguide.rules.lr_too_low import RULE
 
-from ..support.checks import cosine, decay, evals, every, found, rate, severity, skipped, train
+from ..support.checks import accuracy_that_rises, cosine, decay, evals, found, rate, severity, skipped, train
 from ..support.phases import case, series
 
 
@@ -228,8 +228,7 @@ def test_limit_of_what_a_warm_up_gained(drop, judged):
     (0.20, 0.90, 0.02, True),  # a loss that fell by hardly anything is too slow all the same
 ])  # fmt: skip
 def test_a_line_along_which_an_evaluated_accuracy_rises_leads_somewhere(first, last, drop, fires, tag, in_role):
-    accuracy = series(tag, every(10, 100), [first, *np.linspace((first + last) / 2, last, 6), last, last, last])
-    told = {"roles": {Role.EVAL_ACCURACY: accuracy}} if in_role else {"metrics": [(accuracy, True)]}
+    told = accuracy_that_rises(first, last, tag, in_role)
     assert bool(found(RULE, case(train(straight(drop)), profile="classification", **told))) is fires
 
 

@@ -12,7 +12,7 @@ from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.underfitting import RULE
 from tb_evalguide.shape import late_fall
 
-from ..support.checks import cosine, decay, evals, every, found, rate, severity, skipped, train
+from ..support.checks import accuracy_that_rises, cosine, decay, evals, every, found, rate, severity, skipped, train
 from ..support.phases import C3, case, series, table
 
 
@@ -404,8 +404,7 @@ def test_a_classifier_that_begins_able_has_little_to_gain(first, drop, fires):
     (0.20, 0.90, 0.02, True),  # the loss itself fell by hardly anything
 ])  # fmt: skip
 def test_an_evaluated_accuracy_that_rises_to_more_than_half_shows_learning(first, last, drop, fires, tag, in_role):
-    accuracy = series(tag, every(10, 100), [first, *np.linspace((first + last) / 2, last, 6), last, last, last])
-    told = {"roles": {Role.EVAL_ACCURACY: accuracy}} if in_role else {"metrics": [(accuracy, True)]}
+    told = accuracy_that_rises(first, last, tag, in_role)
     losses = [decay(n, 2.0, 2.0 * (1 - drop), noise=0.001, rate=12) for n in (100, 10)]
     assert bool(found(RULE, case(train(losses[0]), evals(losses[1]), profile="classification", **told))) is fires
 

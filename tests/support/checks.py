@@ -11,7 +11,7 @@ import numpy as np
 from tb_evalguide.case import Case
 from tb_evalguide.diagnosis import check_rule, message_of
 from tb_evalguide.i18n import LANGUAGES, render
-from tb_evalguide.model import Evidence, Floats, Rule, Series, Severity
+from tb_evalguide.model import Evidence, Floats, Role, Rule, Series, Severity
 from tb_evalguide.sources.merge import series_from_points
 
 from .phases import series
@@ -65,6 +65,13 @@ def decay(
     x = np.linspace(0, 1, n)
     level = end + (start - end) * (np.exp(-rate * x) - np.exp(-rate)) / (1 - np.exp(-rate))
     return level * (1 + noise * np.random.default_rng(seed).standard_normal(n))
+
+
+def accuracy_that_rises(first: float, last: float, tag: str, in_role: bool) -> dict[str, Any]:
+    """For `case`: ten evaluations, the last three at their highest; as the evaluated accuracy or as another metric."""
+    values = [first, *np.linspace((first + last) / 2, last, 6), last, last, last]
+    accuracy = series(tag, every(10, 100), values)
+    return {"roles": {Role.EVAL_ACCURACY: accuracy}} if in_role else {"metrics": [(accuracy, True)]}
 
 
 def every(n: int, interval: int = 10, first: int | None = None) -> list[int]:
