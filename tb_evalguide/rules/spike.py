@@ -2,10 +2,10 @@
 
 ## What it checks
 Climbs of the train loss's local level by 25 % and 7 σ that last several points and recover. It speaks up when the climb
-takes a tenth of the run to recover, or shows in the evaluations, too; a short one is information, and so is one after
-which the loss got well below where it had been, unless it had multiplied both losses. So is one after which a
-classifier is right in 96 % of the answers, within one in a hundred of its best, and which had not cost it a fifth of
-them meanwhile.
+takes a tenth of the run to recover and shows in the evaluations, too, or when it takes both losses back above where
+the run began; a short one is information, and so is one after which the loss got well below where it had been, unless
+it had multiplied both losses. So is one after which a classifier is right in 96 % of the answers, within one in a
+hundred of its best, and which had not cost it a fifth of them meanwhile.
 
 ## Why it matters
 A lasting spike costs the steps until the loss is back, and often leaves the model a little worse. It is the usual
@@ -40,6 +40,7 @@ class Limits:
     eval_climb: float = 0.10  # of the eval loss before; own choice
     devastating: float = 4.0  # times the level before, where the eval loss at least doubles, too; own choice
     doubled: float = 1.0  # of the eval loss before, by which it rose then; own choice
+    learned: float = 0.5  # of the first level that was left before a climb above it: all of that is undone; own choice
     sigmas: float = 7.0  # σ of a point of the logarithm, which a climb must exceed; own choice
     least: float = 0.05  # of the level once the start is over: a climb in the last digits is none; own choice
     start: float = 0.05  # of the points: a climb out of those is the start's; own choice
@@ -69,22 +70,45 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         length = rise.end - rise.low - 1
         if length < limits.points:
             continue
+        start = begin(light, rise, limits.climb)
         first, last = int(train.steps[rise.low + 1]), int(train.steps[rise.end])
-        lasting = length >= limits.lingers * len(train)
+        lasting = length >= limits.lingers * len(train) or undone(case, rise, first, last, limits)
         hurt = case.evals is None or eval_hurt(case.evals, first, last, limits.eval_climb)
         harmless = lr_rose(case.lr, first, last, limits.lr_rise) or regained(train, rise, limits.regained)
         harmless = harmless and not devastating(case.evals, rise, first, last, limits)
         harmless = harmless or (right and not forgot(case, first, last, limits.forgot))
         found.append(
             Evidence(
-                steps=(first, last),
+                steps=(int(train.steps[start]), last),
                 tags=(train.tag,),
-                numbers={"before": rise.low_value, "peak": rise.peak_value, "factor": rise.factor, "length": length},
+                numbers={
+                    "before": rise.low_value,
+                    "peak": float(train.values[start : rise.end].max()),
+                    "factor": rise.factor,
+                    "length": length,
+                },
                 confidence=0.8,
                 severity=Severity.MEDIUM if lasting and hurt and not harmless else Severity.INFO,
             )
         )
-    return found[: limits.most]
+    told = sorted(found, key=lambda e: (e.severity is Severity.INFO, -e.numbers["factor"]))[: limits.most]
+    return sorted(told, key=lambda e: e.steps)
+
+
+def begin(level: np.ndarray, rise: shape.Rise, climb: float) -> int:
+    """Index of the first of the points that lie above the level before all the way to the peak."""
+    below = np.flatnonzero(level[rise.low : rise.peak] <= (1 + climb) * rise.low_value)
+    return rise.low + 1 + int(below[-1])
+
+
+def undone(case: Case, rise: shape.Rise, first: int, last: int, limits: Limits) -> bool:
+    """Both losses had fallen well below where the run began, and are above that again: nothing is left of it."""
+    assert case.train is not None  # needs
+    start = shape.start_level(case.train)
+    if case.evals is None or not rise.low_value <= limits.learned * start <= limits.learned * rise.peak_value:
+        return False
+    above = case.evals.between(first, last).values.max(initial=-np.inf) >= shape.start_level(case.evals)
+    return bool(above) and eval_hurt(case.evals, first, last, limits.doubled)
 
 
 def forgot(case: Case, first: int, last: int, limit: float) -> bool:

@@ -162,11 +162,52 @@ def test_limits_of_one_that_tears_both_losses_apart(height, judged, expected):
     assert severity(RULE, evidence) is expected
 
 
-def test_no_more_than_five_are_told():
+@pytest.mark.parametrize(("before", "peak", "judged", "expected"), [
+    (0.48, 1.04, 1.04, Severity.MEDIUM),  # of the first level of each loss, which is 1
+    (0.52, 1.04, 1.04, Severity.INFO),
+    (0.48, 0.96, 1.04, Severity.INFO),
+    (0.48, 1.04, 0.96, Severity.INFO),  # the evaluations did not lose all of it
+])  # fmt: skip
+def test_limits_of_one_that_undoes_all_that_was_learned(before, peak, judged, expected):
+    """Three of fifty points, so it does not last; and it is told."""
+    values = np.concatenate([[1.0, 0.8], np.linspace(before + 0.02, before, 23), np.full(25, before)])
+    values[25:28] = peak
+    judgements = np.where(values == peak, judged, values)
+    (evidence,) = found(RULE, case(train(values), evals(judgements, interval=10)))
+    assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("eval_before", "expected"), [(0.49, Severity.MEDIUM), (0.51, Severity.INFO)])
+def test_the_evaluations_must_double_where_they_began_low(eval_before, expected):
+    values = np.concatenate([[1.0, 0.8], np.linspace(0.31, 0.3, 23), np.full(25, 0.3)])
+    values[25:28] = 1.1
+    judgements = np.where(values == 1.1, 1.0, eval_before)
+    (evidence,) = found(RULE, case(train(values), evals(judgements, interval=10)))
+    assert severity(RULE, evidence) is expected
+
+
+def test_without_evaluations_nobody_knows_what_is_left():
+    values = np.concatenate([[1.0, 0.8], np.linspace(0.31, 0.3, 23), np.full(25, 0.3)])
+    values[25:28] = 1.1
+    (evidence,) = found(RULE, case(train(values)))
+    assert severity(RULE, evidence) is Severity.INFO
+
+
+def test_it_begins_where_the_loss_jumps_and_not_at_the_lowest_point_before():
+    values = decay(100, noise=0.0, rate=40.0)
+    values[50] *= 0.9
+    values[70:76] *= [2.0, 3.0, 3.5, 2.0, 1.5, 1.2]
+    (evidence,) = found(RULE, case(train(values)))
+    assert evidence.steps[0] == 710 and evidence.numbers["peak"] == values[72]
+
+
+def test_no_more_than_five_are_told_and_the_highest_are():
     values = decay(200, noise=0.0, rate=20.0)
-    for at in range(30, 180, 25):
-        values[at : at + 5] *= 2
-    assert len(found(RULE, case(train(values)))) == 5
+    heights = dict(zip(range(30, 180, 25), (2.0, 3.0, 1.5, 2.0, 5.0, 2.0), strict=True))
+    for at, height in heights.items():
+        values[at : at + 5] *= height
+    begun = [evidence.steps[0] // 10 - 1 for evidence in found(RULE, case(train(values)))]
+    assert begun == [at for at, height in heights.items() if height != 1.5]
 
 
 @pytest.mark.parametrize(("right", "profile", "expected"), [
