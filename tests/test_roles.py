@@ -665,6 +665,8 @@ def chosen(**tags: np.ndarray) -> tuple[dict[str, str], Roles]:
         ("g/train", "g/val"),
         ("zzz_train", "zzz_test"),
         ("train", "valid"),
+        ("zzz/batch", "zzz/heldout"),
+        ("zzz_step", "zzz_val"),
     ],
 )
 @pytest.mark.parametrize("order", [1, -1])
@@ -672,7 +674,7 @@ def test_pairs_of_losses_in_other_words(train: str, evals: str, order: int) -> N
     found, roles = chosen(**dict([(train, DOWN), (evals, DOWN + 0.1)][::order]))
     assert found == {"train_loss": train, "eval_loss": evals}
     # what does not even say that it is a loss is said to be taken for one
-    unnamed = train in ("g/train", "zzz_train", "train")
+    unnamed = train in ("g/train", "zzz_train", "train", "zzz/batch", "zzz_step")
     assert roles.choices[Role.TRAIN_LOSS].certain is not unnamed and bool(roles.notes) is unnamed
 
 
@@ -701,6 +703,8 @@ def test_korean_accuracies_and_rates() -> None:
     "tags",
     [
         {"g__train": UP, "g__val": UP},  # it rises: no loss
+        {"g__batch": UP, "g__heldout": UP},
+        {"batch__size": DOWN, "val__size": DOWN},
         {"acc__train": UP, "acc__val": UP},
         {"lr__train": DOWN, "lr__val": DOWN},
         {"time__train": DOWN, "time__val": DOWN},
@@ -739,6 +743,13 @@ def test_the_only_curve_of_a_log_is_taken_for_the_loss_and_said(tags: dict[str, 
 def test_losses_named_by_their_function(train: str, evals: str) -> None:
     found, _ = chosen(**{train.replace("/", "__"): DOWN, evals.replace("/", "__"): DOWN + 0.1})
     assert (found["train_loss"], found["eval_loss"]) == (train, evals)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_curve_by_epoch_is_taken_before_one_by_batch(order: int) -> None:
+    tags = {"zzz__batch": DOWN, "zzz__train": DOWN, "zzz__val": DOWN + 0.1}
+    found, _ = chosen(**dict(list(tags.items())[::order]))
+    assert found == {"train_loss": "zzz/train", "eval_loss": "zzz/val"}
 
 
 def test_they_are_metrics_beside_a_loss() -> None:

@@ -38,7 +38,8 @@ what was ambiguous (`role_notes`).
    then that of training). A tag `Loss` in a run `Loss_validation` is an eval loss.
    The Korean words 학습, 훈련, 검증, 평가, 시험, 손실, 정확도 and 학습률 count alike; `te_loss` and `va_loss` do
    beside a `tr_loss`.
-4. **A pair that names no quantity**, `g/train` and `g/val`, only where no loss is named at all and the training side
+4. **A pair that names no quantity**, `g/train` and `g/val` (or `g/batch` and `g/heldout`: what is logged by batch
+   beside an evaluation of the same name is of the training), only where no loss is named at all and the training side
    falls, or fell far before it climbed (`elbo` is such a name where it is logged negative, so that it falls); or the
    only curve of a log, where it falls. The report says so, and the choice is not certain. So does a reconstruction
    (`train/Recon` beside `train/KL`) where no series is named a loss.

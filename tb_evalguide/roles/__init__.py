@@ -20,6 +20,7 @@ from tb_evalguide.roles.names import (
     EVAL_WORDS,
     NOT_A_LOSS,
     SHORT_SPLITS,
+    STEP_WORDS,
     TEST_WORDS,
     TRAIN_WORDS,
     Words,
@@ -386,15 +387,18 @@ def _unnamed_pairs(search: _Search) -> tuple[list[_Ranked], list[_Ranked]]:
     A pair that rises is a metric, if it is anything.
     """
     sides: dict[tuple[str, tuple[str, ...]], dict[str, _Candidate]] = {}
-    for c in search.candidates:
+    for c in sorted(search.candidates, key=lambda c: not c.words.split):
         # an evidence lower bound is a loss where it is logged negative, so that it falls
         direction = None if "elbo" in c.words.found else greater_is_better(c.tag)
         bare = set(c.words.words) <= TRAIN_WORDS | EVAL_WORDS | TEST_WORDS
         may_fall = bare or (not c.words.rest.isdisjoint(c.words.found - AUX_WORDS) and direction is not True)
         may_fall = may_fall and (direction is None or c.words.rest.isdisjoint(NOT_A_LOSS))
-        if c.words.split and may_fall and not c.words.kind and not c.words.derived and len(c.series) > 1:
-            name = tuple(word for word in c.words.words if word not in TRAIN_WORDS | EVAL_WORDS | TEST_WORDS)
-            sides.setdefault((c.place, name), {}).setdefault(c.words.split, c)
+        # beside an evaluation of the same name, what is logged by batch or step is of the training
+        split = c.words.split or ("train" if set(c.words.words) & STEP_WORDS else "")
+        if split and may_fall and not c.words.kind and not c.words.derived and len(c.series) > 1:
+            splits = TRAIN_WORDS | EVAL_WORDS | TEST_WORDS | (frozenset() if c.words.split else STEP_WORDS)
+            name = tuple(word for word in c.words.words if word not in splits)
+            sides.setdefault((c.place, name), {}).setdefault(split, c)
     pairs = [
         (found["train"], found.get("eval") or found["test"])
         for found in sides.values()

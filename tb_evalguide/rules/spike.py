@@ -29,7 +29,7 @@ import numpy as np
 from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.model import Evidence, Ints, Need, Role, Rule, Severity, Skip, Tier
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         first, last = int(train.steps[rise.low + 1]), int(train.steps[rise.end])
         lasting = length >= limits.lingers * len(train) or undone(case, rise, first, last, limits)
         hurt = case.evals is None or eval_hurt(case.evals, first, last, limits.eval_climb)
-        harmless = lr_rose(case.lr, first, last, limits.lr_rise) or regained(train, rise, limits.regained)
+        harmless = lr_rose(
+            case.lr, train.steps[foot(light, rise, limits.climb) : start + 3], limits.lr_rise
+        ) or regained(train, rise, limits.regained)
         harmless = harmless and not devastating(case.evals, rise, first, last, limits)
         harmless = harmless or (right and not forgot(case, first, last, limits.forgot))
         found.append(
@@ -126,13 +128,19 @@ def devastating(evals: Curve | None, rise: shape.Rise, first: int, last: int, li
     return rise.factor >= limits.devastating and evals is not None and eval_hurt(evals, first, last, limits.doubled)
 
 
-def lr_rose(lr: Curve | None, first: int, last: int, limit: float) -> bool:
-    """The learning rate was raised where the loss climbed: a restart of its schedule."""
-    if lr is None:
+def lr_rose(lr: Curve | None, climb: Ints, limit: float) -> bool:
+    """The learning rate was raised where the loss climbed: a restart of its schedule. climb: the steps of that."""
+    if lr is None or not len(climb):
         return False
-    before = lr.values[lr.steps < first][-3:]
-    during = lr.values[(lr.steps >= first) & (lr.steps <= last)]
+    before = lr.values[lr.steps <= climb[0]][-3:]
+    during = lr.values[(lr.steps > climb[0]) & (lr.steps <= climb[-1])]
     return bool(len(before) and len(during) and during.max() > (1 + limit) * before.min())
+
+
+def foot(level: np.ndarray, rise: shape.Rise, climb: float) -> int:
+    """Index of the last point before the peak that is not yet half as far up as a climb must be."""
+    below = np.flatnonzero(level[rise.low : rise.peak] <= (1 + climb / 2) * rise.low_value)
+    return rise.low + int(below[-1])
 
 
 def regained(train: Curve, rise: shape.Rise, limit: float) -> bool:

@@ -139,6 +139,21 @@ def test_limit_of_the_rise_of_the_learning_rate(raised, expected):
     assert severity(RULE, evidence) is expected
 
 
+def test_a_rate_that_warms_up_meanwhile_explains_no_jump():
+    """It rises by a quarter while the loss is high, and by next to nothing where that jumps."""
+    warmup = rate(1e-3 * np.linspace(0.2, 1.2, 50))
+    (evidence,) = found(RULE, case(train(block(1.0)), lr=warmup))
+    assert severity(RULE, evidence) is Severity.MEDIUM
+
+
+def test_a_restart_explains_a_climb_of_several_points():
+    values = decay(50, noise=0.0, rate=40.0)
+    values[25:33] *= [1.06, 1.11, 1.3, 1.5, 1.6, 1.6, 1.5, 1.4]
+    restarts = rate(np.repeat([1e-3, 2e-3, 1e-3], [25, 15, 10]))
+    (evidence,) = found(RULE, case(train(values), lr=restarts))
+    assert evidence.steps[0] == 280 and severity(RULE, evidence) is Severity.INFO
+
+
 def ends_lower(height, by):
     values = block(height)
     values[40:] *= 1 - by
