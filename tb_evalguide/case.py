@@ -245,8 +245,10 @@ class Case:
 
     @cached_property
     def steps_are_epochs(self) -> bool:
-        """The step axis counts epochs (Keras, plain loops): every step has its point, and no epoch series tells."""
+        """The step axis counts epochs (Keras, plain loops): every step has its point, or a series of epochs says so."""
         curve = self.evals if self.evals is not None else self.train
+        if self.epoch is not None and len(self.epoch) >= 3 and self.steps_per_epoch is not None:
+            return math.isclose(self.steps_per_epoch, 1.0, rel_tol=0.01)
         if curve is None or self.epoch is not None or self.steps_per_epoch is not None:
             return False
         if curve.tag.startswith(KERAS_EPOCH) and curve.steps[0] <= 1 and curve.steps[-1] <= LATEST_EPOCH:

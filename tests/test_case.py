@@ -147,6 +147,10 @@ def test_epochs_at():
     keras = case(series("loss", range(20), decay(20)), series("val_loss", range(20), decay(20)))
     assert keras.steps_are_epochs and keras.epochs_at(7) == 7.0
     assert not case(train(decay(20))).steps_are_epochs
+    counted = case(series("loss", range(20), decay(20)), epoch=series("epoch", range(20), np.arange(20.0)))
+    assert counted.steps_are_epochs, "the log counts epochs as it counts steps"
+    halves = case(series("loss", range(20), decay(20)), epoch=series("epoch", range(20), np.arange(20) / 2))
+    assert not halves.steps_are_epochs
     resumed = case(series("loss", range(1000, 1020), decay(20)))
     assert resumed.steps_are_epochs, "it goes on counting where it had stopped"
     late = range(10_000, 10_040)

@@ -2,13 +2,15 @@
 
 ## What it checks
 The last tenth of the train loss against the lowest level before it: higher by 10 % of that level and by 10 % of all
-that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too; a
-smaller climb will do where both losses gave back a good part of what they had gained, each far beyond its noise, or
-where five evaluations each rise, by half in all, and train loss climbs with them. Few points are enough where one leap
-doubles the loss and all points after it stay up there. Nothing is said where an evaluation among the last batches kept
-nearly all that it had gained. Where two climbs at least half as high went back before, it is oscillation, unless train
-accuracy was lost with the loss. A negative loss that runs away has diverged, too, and so has one that stands at a
-figure from which nothing can be learned.
+that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too; a smaller
+climb will do where both losses gave back a good part of what they had gained, each far beyond its noise, or where five
+evaluations each rise, by half in all, and train loss climbs with them. Both losses that climb side by side, each by a
+tenth and far beyond its noise, need give back only half as much of what was gained; without evaluations a tenfold climb
+will do that is a quarter of the fall on a logarithmic axis. Few points are enough where one leap doubles the loss and
+all points after it stay up there. Nothing is said where an evaluation among the last batches kept nearly all that it
+had gained. Where two climbs at least half as high went back before, it is oscillation, unless train accuracy was lost
+with the loss. A negative loss that runs away has diverged, too, and so has one that stands at a figure from which
+nothing can be learned.
 
 ## Why it matters
 The run has left the region it had learned. Steps after the lowest level made the model worse on the training data
@@ -29,7 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, shape, stats
+from tb_evalguide import remedies, shape
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
@@ -89,8 +91,8 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             )
         ]
     ends = shape.ending(evals) if evals is not None and len(evals) >= limits.evals else None
-    large = end.rise >= limits.rise and end.share >= limits.share
-    if not large and not both_climb(end, evals, ends, limits):
+    large = end.rise >= limits.rise and (end.share >= limits.share or (evals is None and by_decades(end, limits)))
+    if not large and not both_climb(case, end, ends, limits):
         return ()
     if end.low <= 0 and (end.share < 1 or end.start <= 0) and not both_lost(end, ends, limits):
         return ()  # a loss without a floor (a critic's score, a likelihood) may climb: only losing all of it is telling
@@ -142,6 +144,11 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 def diverged(case: Case) -> bool:
     """What this rule says, for rules that leave a divergence to it."""
     return case.train is not None and len(case.train) >= 8 and bool(check(case, RULE.limits))
+
+
+def by_decades(end: shape.Ending, limits: Limits) -> bool:
+    """Tenfold, and a good part of the fall on a logarithmic axis: evaluations would tell if that is little."""
+    return end.rise >= limits.tenfold - 1 and end.log_share >= limits.log_share
 
 
 def both_lost(end: shape.Ending, ends: shape.Ending | None, limits: Limits) -> bool:
@@ -196,8 +203,9 @@ def half_as_much_again(end: shape.Ending, ends: shape.Ending | None, limits: Lim
     return seen and clear and min(end.rise, ends.rise) > limits.sure_rise
 
 
-def both_climb(end: shape.Ending, evals: Curve | None, ends: shape.Ending | None, limits: Limits) -> bool:
+def both_climb(case: Case, end: shape.Ending, ends: shape.Ending | None, limits: Limits) -> bool:
     """Both losses gave back a good part of what they had gained, each far beyond its noise: small, but no accident."""
+    evals = case.evals
     if evals is None or ends is None or end.significance < limits.significance:
         return False
     if ends.end > limits.apart * end.end:
@@ -207,9 +215,12 @@ def both_climb(end: shape.Ending, evals: Curve | None, ends: shape.Ending | None
     # each evaluation is a mean over a whole set: the lowest one counts even where it stands alone, as the first may
     low = float(evals.values.min())
     gained, lost = float(evals.values[0]) - low, ends.end - low
-    clear = lost > limits.significance * stats.eval_noise(evals.steps, evals.values)
+    clear = lost > limits.significance * case.eval_noise
     large = lost > limits.eval_rise * abs(low) and lost > 2 * limits.share * gained
-    return clear and large and end.rise > limits.eval_rise and end.share > limits.share
+    if clear and large and end.rise > limits.eval_rise and end.share > limits.share:
+        return True
+    # each by as much as a loss must climb, and together: of what was gained half as much will do
+    return clear and min(end.rise, lost / abs(low)) >= limits.rise and end.share >= limits.share / 2
 
 
 def turns_up(end: shape.Ending, evals: Curve, ends: shape.Ending, limits: Limits) -> bool:

@@ -3,7 +3,8 @@
 ## What it checks
 The share of the run (of the planned steps, where they are known) during which the learning rate rises. Above a tenth
 it is information. A run that took all its steps and never reached the peak is a fault of the schedule, and so is a long
-log without a plan whose loss falls faster to the very end while the rate only rises.
+log without a plan whose loss falls faster to the very end while the rate only rises. A rate that ends a hundred times
+as high as it was over the first third of the run is a fault wherever the loss did not diverge of it.
 
 ## Why it matters
 During warm-up the model learns at a fraction of the intended rate. A warm-up as long as the run means that the
@@ -14,6 +15,7 @@ Shorten the warm-up to 3–10 % of the steps, and check that the scheduler's tot
 
 ## When it is wrong
 One-cycle schedules rise for a third of the run by design, and a run that is not finished yet has more steps to come.
+A range test of the learning rate lets it grow on purpose.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.rules import divergence
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,15 @@ class Limits:
     many: int = 100  # logged rates, where no plan is known, …
     quickens: float = 1.5  # … and the last third's fall over the first third's: it learns faster the later; own choice
     points: int = 20  # logged rates for more than an information; own choice
+    grows: float = 100.0  # times its median over the first third: no warm-up, but a rate that runs away; own choice
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     lr = case.lr
     assert lr is not None  # needs
+    usual = float(stats.median(lr.values[: len(lr) // 3]))
+    if usual > 0 and lr.values[-1] >= limits.grows * usual and len(lr) >= limits.points:
+        return [runs_away(case, lr, usual)]
     top = int(np.argmax(lr.values))
     peak = float(lr.values[top])
     if peak <= 0 or top < 2 or lr.values[0] > limits.start * peak or (np.diff(lr.values[: top + 1]) < 0).any():
@@ -67,6 +74,20 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     ]
 
 
+def runs_away(case: Case, lr: Curve, usual: float) -> Evidence:
+    """Where the loss diverges for good, that is the finding, and the rate only the reason for it."""
+    first = int(np.flatnonzero(lr.values <= 2 * usual)[-1])
+    return Evidence(
+        steps=(int(lr.steps[first]), int(lr.steps[-1])),
+        tags=(lr.tag,),
+        numbers={"before": usual, "after": float(lr.values[-1])},
+        confidence=0.85,
+        severity=Severity.INFO if divergence.diverged(case) else Severity.MEDIUM,
+        variant="grows",
+        remedies=(remedies.CHECK_SCHEDULE,),
+    )
+
+
 def speeds_up(case: Case, lr: Curve, limits: Limits) -> bool:
     """No plan says that more is to come, and the loss falls faster the higher the rate gets: all of it was warm-up."""
     curve = case.loss
@@ -89,6 +110,10 @@ RULE = Rule(
         "The learning rate rises for {share:.0%} of the run before it reaches its peak {peak:.2g} at step {last}."
     ),
     variants={
+        "grows": N_(
+            "The learning rate grows out of all proportion: from {before:.2g} at step {first} to {after:.2g} at step "
+            "{last}."
+        ),
         "never": N_(
             "The learning rate only rises: it has reached {peak:.2g} at step {last} and was never held or lowered."
         ),

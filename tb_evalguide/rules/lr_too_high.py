@@ -5,7 +5,8 @@ Whether the train loss ends above where it began although it was lower in betwee
 above it. In a short log (guide, C4a): two rises of more than 5 % and no net fall, or a steady climb of 10 %; outside
 the guide the log, or its evaluations with it, must climb by a fifth, for batches scatter. The start is that after an
 early resume, where there was one. Where both losses climbed at first and the rest only won that back, or where the loss
-was thrown to eight times its first value and took a tenth of the run to come back, it warns.
+was thrown to eight times its first value and took a tenth of the run to come back, or stood at ten times its first
+value for the next points, it warns.
 
 ## Why it matters
 Steps that are too large throw the weights past every minimum. What was pretrained is lost within a few hundred steps.
@@ -49,6 +50,8 @@ class Limits:
     thrown: float = 8.0  # times the first value, to which the level was thrown at first; healthy labelled runs: 5.6, …
     thrown_by: float = 0.2  # … by this much of the points, …
     thrown_back: float = 0.1  # … and of the points until it was below that value again; own choice
+    thrown_far: float = 10.0  # times the first value, at which the median of the next points stands: …
+    thrown_points: int = 5  # … so many, however soon it was back; healthy labelled runs: 6.4
     early: float = 0.2  # of the points: a resume that early sets the start anew; own choice
     significance: float = 3.0  # σ of the difference between the end and the lowest level; swings pass for noise here
 
@@ -117,16 +120,19 @@ def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | No
 def thrown(train: Curve, limits: Limits) -> Evidence | None:
     """The first steps threw the loss many times as high, and a good part of the run went by until it was back.
 
-    It climbed there over some points: a single low one at the start was an easy batch.
+    It climbed there over some points: a single low one at the start was an easy batch. No batch is ten times as easy as
+    the five after it.
     """
     start, level = float(train.values[0]), train.level
     top = int(np.argmax(level))
     if len(train) < limits.hump_points or start <= 0 or level[top] < limits.thrown * start:
         return None
-    if not start < train.values[1] < level[top] / 2:
+    far = float(stats.median(train.values[1 : 1 + limits.thrown_points])) >= limits.thrown_far * start
+    if not far and not start < train.values[1] < level[top] / 2:
         return None
     back = top + int(np.argmax(np.append(level[top:] < start, True)))
-    if top > limits.thrown_by * len(train) or not limits.thrown_back * len(train) <= back < len(train):
+    least = 0 if far else limits.thrown_back * len(train)
+    if top > limits.thrown_by * len(train) or not least <= back < len(train):
         return None
     found = evidence(train, int(train.steps[0]), start, train.tail(), float(level[top]), 0.7)
     steps = (int(train.steps[0]), int(train.steps[back]))

@@ -5,9 +5,10 @@ The drop of the loss over the run, which for this rule must be a steady one. Bel
 anywhere. Where the loss began at the level of guessing and the run is not cut short, a drop below 35 % (65 % where the
 rate of a model that begins untrained stayed below 2e-5) whose last third still falls about a third as fast as the first
 third, or faster, is too slow, too: the curve never bent. In fine-tuning both losses must fall along such a line and
-still be high. An evaluated accuracy or overlap that rose by eight points to more than half says that it is not too
-slow. A run that took all its planned steps is judged by the few points that it logged; one whose learning rate still
-rises, only where it has gained less than 5 %.
+still be high. A loss that falls by 15 % at most and along a ruler, evaluations where there are eight, is too slow
+whatever its scale and however few its points. An evaluated accuracy or overlap that rose by eight points to more than
+half says that it is not too slow. A run that took all its planned steps is judged by the few points that it logged; one
+whose learning rate still rises, only where it has gained less than 5 %.
 
 ## Why it matters
 Such a run wastes its time: the same steps with a larger learning rate would reach a far lower loss.
@@ -22,7 +23,7 @@ A model that was already trained on these data, or a resumed run: there is littl
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,9 @@ class Limits:
     finished: float = 0.9  # of the planned steps: the run is over, and few points must do; own choice
     finished_points: int = 5  # points of the loss that such a run must have nevertheless; own choice
     bend_evals: int = 8  # evaluations, or points of the loss, that show whether their fall bent; own choice
+    ruler: float = 0.99  # R² of a straight line through the loss …
+    ruler_late: float = 0.85  # … whose last third falls so many times as fast as its first …
+    ruler_drop: float = 0.15  # … and all of it by this much at most; labelled runs: no healthy one has all three
     gained: float = 0.08  # of all answers, by which the evaluated accuracy rose …
     right: float = 0.5  # … to so many at least: such a line leads somewhere; as LRN004
     warm: float = 0.05  # of the loss: a run that gained as much while its rate still rises is not slow; own choice
@@ -102,23 +106,27 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 rival="underfitting",
             )
         ]
+    return slow_line(case, curve, clear, numbers, limits) or dead_straight(case, limits)
+
+
+def slow_line(
+    case: Case, curve: Curve, clear: bool, numbers: Mapping[str, float], limits: Limits
+) -> Sequence[Evidence]:
+    """A loss that began at the level of guessing, or is still high, and fell so little that its curve never bent."""
     too_young = young(case, curve, limits)  # before the evaluations stand in for a train loss of many more points
+    of, start, end = shape.progress_told(case) or (curve, *shape.ends(curve))
+    drop = numbers["drop"]
     if not clear and case.evals is not None and len(case.evals) >= limits.evals:
         of = curve = case.evals  # a mean over a whole set shows the shape that the noise of batches hides
         start, end = shape.ends(curve)
         drop = 1 - end / start if start > 0 else math.nan
-        steps = (int(curve.steps[0]), int(curve.steps[-1]))
-        numbers = {**numbers, "start": start, "end": end, "drop": drop}
         clear = start - end > limits.clear * case.eval_noise
     if (
         not limits.drop <= drop <= (limits.tiny_drop if tiny(case, limits) else limits.slow_drop)
         or not clear  # the shape of a fall that its noise hides cannot be told
         or not (began_at_guessing(case) or far_from_floor(case, curve, limits))
         or too_young
-        or shape.unfinished(case)
-        or not surely_loss(case)
-        or shape.gets_right(case, limits.gained, limits.right)
-        or (case.planned_steps is not None and case.last_step < limits.finished * case.planned_steps)
+        or leads_somewhere(case, limits)
     ):
         return ()
     lates = [shape.late_fall(curve) if len(curve) >= limits.bend_evals else math.nan]
@@ -126,17 +134,45 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         lates.append(shape.late_fall(case.evals))  # noise can make one of the two look straight, hardly both
     if not all(late >= limits.lateness for late in lates):
         return ()
-    return [
-        Evidence(
-            steps=steps,
-            tags=(of.tag,),
-            numbers={**numbers, "late": min(lates)},
-            confidence=0.75,
-            severity=Severity.MEDIUM,
-            variant="straight",
-            rival="underfitting",
-        )
-    ]
+    return [straight(of, {**numbers, "start": start, "end": end, "drop": drop, "late": min(lates)}, 0.75)]
+
+
+def dead_straight(case: Case, limits: Limits) -> Sequence[Evidence]:
+    """The loss falls little and along a ruler: of all that can be gained nothing is used up yet, whatever it is."""
+    judged = case.evals is not None and len(case.evals) >= limits.bend_evals
+    curve = case.evals if judged else case.train
+    if curve is None or len(curve) < limits.bend_evals or curve.values[0] <= 0 or leads_somewhere(case, limits):
+        return ()
+    start, end = float(curve.values[0]), float(curve.values[-1])
+    drop, late = 1 - end / start, shape.late_fall(curve)
+    if not 0 < drop <= limits.ruler_drop or not late >= limits.ruler_late:
+        return ()
+    if np.corrcoef(curve.steps, curve.values)[0, 1] ** 2 < limits.ruler:
+        return ()
+    steps = case.last_step - case.first_step
+    return [straight(curve, {"start": start, "end": end, "drop": drop, "steps": steps, "late": late}, 0.75)]
+
+
+def leads_somewhere(case: Case, limits: Limits) -> bool:
+    """The run is not over, or its accuracy rises, or it is no loss for all we know: no slowness can be told."""
+    return (
+        shape.unfinished(case)
+        or not surely_loss(case)
+        or shape.gets_right(case, limits.gained, limits.right)
+        or (case.planned_steps is not None and case.last_step < limits.finished * case.planned_steps)
+    )
+
+
+def straight(of: Curve, numbers: Mapping[str, float], confidence: float) -> Evidence:
+    return Evidence(
+        steps=(int(of.steps[0]), int(of.steps[-1])),
+        tags=(of.tag,),
+        numbers=dict(numbers),
+        confidence=confidence,
+        severity=Severity.MEDIUM,
+        variant="straight",
+        rival="underfitting",
+    )
 
 
 def tiny(case: Case, limits: Limits) -> bool:

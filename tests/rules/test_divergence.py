@@ -243,11 +243,44 @@ def test_a_quarter_of_a_drop_over_decades(end, fires):
     assert bool(found(RULE, both_settle(end, low=0.1, start=30.0))) is fires
 
 
+@pytest.mark.parametrize(("end", "start", "fires"), [
+    (1.09, 2.6, False),
+    (1.11, 2.6, True),  # a tenth of the lowest loss, and 7 % of the drop
+    (1.15, 4.2, False),  # … which must be a twentieth of it
+    (1.15, 3.8, True),
+])  # fmt: skip
+def test_limits_of_two_losses_that_climb_side_by_side(end, start, fires):
+    assert bool(found(RULE, both_settle(end, start=start))) is fires
+    assert not found(RULE, case(train(settles(end, start=start)))), "alone it takes a tenth of the drop"
+
+
+@pytest.mark.parametrize(("end", "fires"), [(1.09, False), (1.11, True)])
+def test_the_evaluations_must_climb_by_a_tenth_beside_them(end, fires):
+    run = case(train(settles(1.15, start=3.0)), evals(settles(end, 20, start=3.0), 50))
+    assert bool(found(RULE, run)) is fires
+
+
 @pytest.mark.parametrize(("end", "fires"), [(1.45, False), (1.55, True)])
 def test_limit_of_half_as_much_again(end, fires):
-    """Less than a tenth of the drop from 8."""
-    assert bool(found(RULE, both_settle(end, start=8.0))) is fires
-    assert not found(RULE, case(train(settles(end, start=8.0))))
+    """Earlier swings are no excuse where both losses end half as high again."""
+    loss = settles(end, 400, start=8.0)
+    for first in (110, 155):
+        loss[first : first + 20] += 0.4
+    judged = settles(end, 20, start=8.0)
+    assert bool(found(RULE, case(train(loss), evals(judged, 200)))) is fires
+
+
+@pytest.mark.parametrize(("end", "fires"), [(0.9, False), (1.1, True)])
+def test_limit_of_a_climb_by_decades_without_evaluations(end, fires):
+    """From 1e4 down to 0.1: tenfold, and a quarter of the way on a logarithmic axis, but nothing of the drop."""
+    assert bool(found(RULE, case(train(settles(end, low=0.1, start=1000.0))))) is fires
+    run = case(train(settles(end, low=0.1, start=1000.0)), evals(settles(0.1, 20, low=0.1, start=1000.0), 50))
+    assert not found(RULE, run), "evaluations would have risen with it"
+
+
+@pytest.mark.parametrize(("start", "fires"), [(0.1 * 10.1**4.2, False), (0.1 * 10.1**3.8, True)])
+def test_limit_of_the_share_of_such_a_climb(start, fires):
+    assert bool(found(RULE, case(train(settles(1.01, low=0.1, start=start))))) is fires
 
 
 @pytest.mark.parametrize(("n", "fires"), [(7, False), (8, True)])

@@ -77,3 +77,28 @@ def test_a_loss_that_falls_faster_in_the_last_third_than_in_the_first(points, qu
     loss = 2.9 - 0.2 * np.interp(np.linspace(0, 3, points), [0, 1, 2, 3], [0, 1, 2, 2 + quicker])
     (evidence,) = found(RULE, case(train(loss), lr=rate(np.linspace(1e-7, 4e-5, points))))
     assert severity(RULE, evidence) is expected
+
+
+def grows(times, n=60, held=30):
+    """Constant for `held` points, then exponentially up to so many times the rate."""
+    return rate(1e-3 * np.concatenate([np.ones(held), np.geomspace(1, times, n - held + 1)[1:]]))
+
+
+@pytest.mark.parametrize(("times", "n", "fires"), [(95, 60, False), (105, 60, True), (105, 20, True), (105, 19, False)])
+def test_limits_of_a_rate_that_runs_away(times, n, fires):
+    it = found(RULE, case(train(decay(n)), lr=grows(times, n, n // 2)))
+    assert [e.variant for e in it if severity(RULE, e) is Severity.MEDIUM] == ["grows"] * fires
+
+
+def test_where_the_loss_diverges_of_it_that_is_the_finding():
+    lost = decay(60)
+    lost[40:] = np.linspace(0.5, 5.0, 20)
+    (evidence,) = found(RULE, case(train(lost), lr=grows(1000)))
+    assert evidence.variant == "grows" and severity(RULE, evidence) is Severity.INFO
+    assert evidence.steps == (330, 600) and evidence.numbers["after"] == pytest.approx(1.0)
+
+
+def test_a_warm_up_from_next_to_nothing_does_not_run_away():
+    assert [e.variant for e in found(RULE, case(train(decay(60)), lr=rate(np.linspace(0, 1e-3, 60))))] == ["never"]
+    late = rate(np.concatenate([np.zeros(30), np.full(30, 1e-3)]))
+    assert not [e for e in found(RULE, case(train(decay(60)), lr=late)) if e.variant == "grows"]

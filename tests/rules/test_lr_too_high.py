@@ -244,8 +244,8 @@ def toss(values, judged=None):
     ({"height": 8.2}, True),
     ({"top": 19}, True),
     ({"top": 21}, False),  # a climb later on is no start
-    ({"back": 9}, False),  # hardly anything was lost
-    ({"back": 11}, True),
+    ({"back": 9, "height": 9.0}, False),  # hardly anything was lost
+    ({"back": 11, "height": 9.0}, True),
     ({"back": 90, "end": 0.9}, True),
     ({"end": 0.98}, True),
     ({"end": 1.02}, False),  # it is not there at the end
@@ -254,6 +254,17 @@ def toss(values, judged=None):
 ])  # fmt: skip
 def test_limits_of_a_first_throw(shape, fires):
     assert bool(toss(tossed(**shape))) is fires
+
+
+@pytest.mark.parametrize(("far", "count", "fires"), [
+    (9.8, 5, False),
+    (10.2, 5, True),  # so far that it does not matter how soon it was back
+    (10.2, 3, True),  # the median of five
+    (10.2, 2, False),
+])  # fmt: skip
+def test_limit_of_a_throw_that_is_soon_made_good(far, count, fires):
+    values = np.concatenate([[2.0], np.full(count, 2 * far), np.full(5, 2.5), np.linspace(1.9, 1.0, 94 - count)])
+    assert bool(toss(values)) is fires
 
 
 def test_a_run_that_was_thrown_at_first_is_warned_of():

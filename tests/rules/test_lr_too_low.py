@@ -266,3 +266,47 @@ def test_seven_points_show_no_line(points, fires):
 
 def test_a_rate_that_was_not_logged_is_not_tiny():
     assert not found(RULE, case(train(straight(0.5)), profile="classification"))
+
+
+def wiggle(n, size):
+    return size * np.resize([1.0, -1.0], n)
+
+
+@pytest.mark.parametrize(("n", "drop", "bend", "scatter", "fires"), [
+    (10, 0.10, 0.00, 0.0000, True),
+    (10, 0.14, 0.00, 0.0000, True),
+    (10, 0.16, 0.00, 0.0000, False),
+    (10, 0.10, 0.09, 0.0000, True),  # the last third falls 0.88 times as fast as the first
+    (10, 0.10, 0.15, 0.0000, False),  # 0.81 times
+    (20, 0.10, 0.00, 0.0068, True),  # R² 0.991
+    (20, 0.10, 0.00, 0.0086, False),  # R² 0.986
+    (8, 0.10, 0.00, 0.0000, True),
+    (7, 0.10, 0.00, 0.0000, False),
+])  # fmt: skip
+@pytest.mark.parametrize("scale", [0.01, 0.6])
+def test_limits_of_a_fall_along_a_ruler(n, drop, bend, scatter, fires, scale):
+    """No level of guessing to begin from, and low enough to be near a floor, but for the line."""
+    judged = scale * (straight(drop, n, noise=0.0, bend=bend) + wiggle(n, scatter))
+    noisy = train(scale * straight(drop, 40, noise=0.1))
+    assert [e.variant for e in found(RULE, case(noisy, evals(judged, 40), profile="llm-sft"))] == ["straight"] * fires
+
+
+def test_a_young_run_that_falls_along_a_ruler():
+    judged = evals(straight(0.1, 10, noise=0.0), 20)
+    assert found(RULE, case(train(straight(0.1, 20, noise=0.0)), judged, profile="vision"))
+
+
+def test_without_evaluations_the_train_loss_falls_along_the_ruler():
+    assert found(RULE, case(train(straight(0.1, 20, noise=0.0)), profile="vision"))
+    assert not found(RULE, case(train(straight(0.1, 20, noise=0.01)), profile="vision"))
+    bent = evals(straight(0.1, 10, noise=0.0, bend=0.5), 20)
+    assert not found(RULE, case(train(straight(0.1, 20, noise=0.0)), bent, profile="vision")), "they tell more"
+
+
+def test_a_ruler_does_not_tell_of_a_run_that_is_not_over_or_leads_somewhere():
+    ruler = straight(0.1, noise=0.0)
+    assert found(RULE, case(train(ruler), profile="vision"))
+    assert not found(RULE, case(train(ruler), lr=rate(cosine(400, warmup=10)[:100]), profile="vision"))
+    assert not found(RULE, case(train(ruler), profile="vision", arguments={"max_steps": 2000}))
+    right = accuracy_that_rises(0.2, 0.9, "eval/accuracy", True)
+    assert not found(RULE, case(train(ruler), profile="classification", **right))
