@@ -125,7 +125,10 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def figures(values: Sequence[Any]) -> list[str]:
-    """A column of figures with the same number of decimals, so that the decimal points stand below each other."""
+    """A column of figures with the same number of decimals, so that the decimal points stand below each other.
+
+    What would be nothing but zeros then, and is not 0, is written for itself.
+    """
     finite = [abs(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v)]
     largest = max(finite, default=0.0)
     if not finite or largest >= 1e6 or 0 < largest < 1e-4:
@@ -134,8 +137,8 @@ def figures(values: Sequence[Any]) -> list[str]:
     decimals = max(0, 3 - max(0, place)) if place >= -1 else 2 - place
     return [
         f"{value:,.{decimals}f}"
-        if isinstance(value, (int, float)) and math.isfinite(value)
-        else number(value)
+        if isinstance(value, (int, float)) and math.isfinite(value) and (not value or abs(value) >= 0.5 / 10**decimals)
+        else number(value, 3)
         if value is not None
         else ""
         for value in values

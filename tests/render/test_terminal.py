@@ -218,6 +218,7 @@ def test_columns_share_their_decimals() -> None:
     assert figures([2.5, 0.05, None, "NaN"]) == ["2.500", "0.050", "", "NaN"]
     assert figures([12.81, 8.578]) == ["12.81", "8.58"]
     assert figures([0.0012, 0.02]) == ["0.0012", "0.0200"]
+    assert figures([0.393, 0.0006, 0.00006, 0.0]) == ["0.393", "0.001", "6e-05", "0.000"]
     assert figures([0.0, 0.0]) == ["0.000", "0.000"]
     assert figures([]) == []
 
