@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -311,7 +310,7 @@ def verdict(case: Case, found: Sequence[Finding], outcomes: Sequence[Outcome]) -
         return Verdict(head.label, LEVEL[head.severity], head.confidence, head.message, head.steps[0])
     lacking = missing(case) or standstill(case, outcomes) or few_rising_evals(case)
     if lacking is not None:
-        return Verdict("insufficient_data", "unknown", 0.9, lacking)
+        return Verdict("insufficient_data", "unknown", lacking_confidence(case), lacking)
     if case.training.sampled:
         text = Text(
             N_("No fault seen, but only a sample of the points could be read: NaN values and spikes may be missing.")
@@ -321,8 +320,8 @@ def verdict(case: Case, found: Sequence[Finding], outcomes: Sequence[Outcome]) -
     return Verdict("healthy", "ok", healthy_confidence(case, found, failed), healthy_headline(case, found))
 
 
-def missing(case: Case) -> Text | None:
-    """What is lacking for any verdict, or None when there is enough."""
+def logged_points(case: Case) -> dict[str, int]:
+    """How many points there are of the train loss, the evaluations, the metric with most, and the reward."""
     points = {
         "train": len(case.train) if case.train is not None else 0,
         "eval": len(case.evals) if case.evals is not None else 0,
@@ -332,6 +331,18 @@ def missing(case: Case) -> Text | None:
     # losses that took no role (Keras' batch_loss beside epoch_loss) still count as evidence of how the run went
     others = (len(s) for run in case.training.runs for tag, s in run.series.items() if "loss" in tag.lower())
     points["train"] = max([points["train"], *others])
+    return points
+
+
+def is_short(points: Mapping[str, int]) -> bool:
+    """Too few of everything for silence of the rules to mean health."""
+    few = max(points["train"], points["reward"]) < MIN_HEALTHY_POINTS
+    return few and max(points["eval"], points["metric"]) < MIN_HEALTHY_EVALS
+
+
+def missing(case: Case) -> Text | None:
+    """What is lacking for any verdict, or None when there is enough."""
+    points = logged_points(case)
     best = max(points.values())
     if case.loss is not None and not any(c.values.any() for c in (case.train, case.evals) if c is not None):
         return Text(
@@ -355,9 +366,7 @@ def missing(case: Case) -> Text | None:
             ),
             {"count": best, "need": LEAST_CURVE},
         )
-    short = points["train"] < MIN_HEALTHY_POINTS and max(points["eval"], points["metric"]) < MIN_HEALTHY_EVALS
-    short = short and not fell_plainly(case)
-    if short and not case.is_guide and points["reward"] < MIN_HEALTHY_POINTS:
+    if is_short(points) and not fell_plainly(case) and not case.is_guide:
         params = {
             "train": points["train"],
             "evals": points["eval"],
@@ -478,14 +487,27 @@ def healthy_headline(case: Case, found: Sequence[Finding]) -> Text:
     return Text(N_("No fault found in what was logged; there is no loss to judge learning by."))
 
 
+# Shares of right answers among runs that nobody had seen (docs/accuracy.md, Confidence)
+LACKING_FEW = 0.95  # of those with fewer than four points of anything
+LACKING_SHORT = 0.85  # of those with too few to be called healthy
+LACKING_SIGHT = 0.6  # of those with points enough, but no loss among them, or nothing but its noise or a warm-up
+HEALTHY = 0.94  # of the runs called healthy, with evaluations or without, many points or few
+HEALTHY_NEAR = 0.03  # fewer, where something less than a fault was found
+HEALTHY_BLIND = 0.6  # of those without any loss
+
+
+def lacking_confidence(case: Case) -> float:
+    """How sure it is that nothing can be said: the less was logged, the surer."""
+    points = logged_points(case)
+    most = max(points.values())
+    if most == 0:
+        return LACKING_SIGHT
+    return LACKING_FEW if most < LEAST_CURVE else LACKING_SHORT if is_short(points) else LACKING_SIGHT
+
+
 def healthy_confidence(case: Case, found: Sequence[Finding], failed: int) -> float:
-    """How sure healthy is: less without evaluations, with few points, and when checks could not be made."""
-    value = evidence_cap(case)
-    if case.evals is None:
-        value -= 0.1
-    if failed:
-        value -= 0.2
-    near = [f.confidence for f in found if f.explained_by is None and f.label not in ("healthy", "spike")]
-    if near:
-        value -= 0.1 * max(near)
-    return round(max(0.3, value), 3) if math.isfinite(value) else 0.3
+    """How sure healthy is: less where something was found nevertheless, without a loss, or with a check that failed."""
+    value = HEALTHY if case.loss is not None else HEALTHY_BLIND
+    if any(f.explained_by is None and f.label not in ("healthy", "spike") for f in found):
+        value -= HEALTHY_NEAR
+    return round(value - 0.2 * bool(failed), 3)

@@ -1,19 +1,22 @@
-"""From what the rules saw to findings: which remedies are given."""
+"""From what the rules saw to findings and the verdict: which remedies are given, and how sure it is."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+import numpy as np
 import pytest
 
 from tb_evalguide import remedies
-from tb_evalguide.diagnosis import Outcome, findings
-from tb_evalguide.model import CheckResult, Evidence, Finding, Remedy, Text
+from tb_evalguide.case import Case
+from tb_evalguide.diagnosis import Outcome, findings, verdict
+from tb_evalguide.model import CheckResult, Evidence, Finding, Remedy, Severity, Text, Verdict
 from tb_evalguide.remedies import advise
-from tb_evalguide.rules import chance_level, frozen
+from tb_evalguide.rules import RULES, chance_level, frozen
 
-from .support.checks import decay, evals, train
-from .support.phases import case
+from .support.checks import decay, evals, every, train
+from .support.phases import case, series
 
 SEEN = Evidence(
     steps=(100, 500),
@@ -62,3 +65,45 @@ def test_a_consequence_is_given_none_even_of_its_own() -> None:
     cause = outcome(frozen, None, label="data_integrity", tier=chance_level.RULE.tier, steps=(10, 500))
     finding = said(cause, outcome(chance_level, (remedies.CHECK_EVALUATION,)))["LRN001"]
     assert finding.explained_by == "LRN002" and finding.remedies == ()
+
+
+def sure(case_: Case, **changes: Any) -> Verdict:
+    """The verdict of a case that no rule says anything of; `changes`: of the outcomes."""
+    outcomes = tuple(Outcome(rule, CheckResult(rule.id, "passed", Text(""))) for rule in RULES)
+    return verdict(case_, changes.get("found", ()), changes.get("outcomes", outcomes))
+
+
+FALLING = train(decay(60, 2.0, 0.5, noise=0.01))
+
+
+@pytest.mark.parametrize(("run", "confidence"), [
+    (case(FALLING, evals(decay(10, 2.0, 0.6, noise=0.002)), profile="generic"), 0.94),
+    (case(FALLING, profile="generic"), 0.94),  # whether it was evaluated makes no difference to how often it is right
+    (case(train(decay(6, 2.0, 0.5, noise=0.0)), profile="generic"), 0.94),  # nor do few points that plainly fall
+    (case(None, metrics=[(series("score", every(30), decay(30)), None)], profile="generic"), 0.6),
+])  # fmt: skip
+def test_how_sure_healthy_is(run: Case, confidence: float) -> None:
+    said_of = sure(run)
+    assert (said_of.label, said_of.confidence) == ("healthy", confidence)
+
+
+def test_healthy_is_less_sure_beside_information_and_a_check_that_failed() -> None:
+    run = case(FALLING, profile="generic")
+    information = dataclasses.replace(
+        said(outcome(frozen, None))["LRN002"], severity=Severity.INFO, label="overfitting"
+    )
+    assert sure(run, found=(information,)).confidence == 0.91
+    assert sure(run, found=(dataclasses.replace(information, label="spike"),)).confidence == 0.94
+    failed = (Outcome(frozen.RULE, CheckResult("LRN002", "error", Text(""))),)
+    assert sure(run, outcomes=failed).confidence == 0.74
+
+
+@pytest.mark.parametrize(("run", "confidence"), [
+    (case(train(decay(3)), profile="generic"), 0.95),
+    (case(train(wiggle := np.resize([1.0, 1.1], 4)), profile="generic"), 0.85),
+    (case(train(np.resize(wiggle, 60)), profile="generic"), 0.6),  # points enough, but only noise in them
+    (case(None, profile="generic"), 0.6),  # no loss was found: there may be one under another name
+])  # fmt: skip
+def test_how_sure_it_is_that_nothing_can_be_said(run: Case, confidence: float) -> None:
+    said_of = sure(run)
+    assert (said_of.label, said_of.confidence) == ("insufficient_data", confidence)

@@ -135,7 +135,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 "rise": end.rise,
                 "share": min(end.share, 1e6),
             },
-            confidence=0.92 if end.rise > 2 * limits.rise else 0.75,
+            confidence=0.97 if end.rise > 2 * limits.rise else 0.9,
             variant=variant,
         )
     ]

@@ -64,7 +64,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
         steps=(int(curve.steps[first]), int(curve.steps[-1])),
         tags=(curve.tag,),
         numbers={"value": float(curve.values[-1]), "count": count},
-        confidence=0.97,
+        confidence=0.9,
         severity=Severity.MEDIUM if len(curve) < limits.settled else None,
     )
     fell = train_fell(case, first, limits) if curve is not case.train else None

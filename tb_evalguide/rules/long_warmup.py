@@ -67,7 +67,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             steps=(int(lr.steps[0]), int(lr.steps[top])),
             tags=(lr.tag,),
             numbers={"share": share, "peak": peak},
-            confidence=0.85 if fault else 0.8,
+            confidence=0.93 if fault else 0.8,
             severity=Severity.MEDIUM if fault else Severity.INFO,
             variant="never" if never else "",
         )
@@ -81,7 +81,7 @@ def runs_away(case: Case, lr: Curve, usual: float) -> Evidence:
         steps=(int(lr.steps[first]), int(lr.steps[-1])),
         tags=(lr.tag,),
         numbers={"before": usual, "after": float(lr.values[-1])},
-        confidence=0.85,
+        confidence=0.93,
         severity=Severity.INFO if divergence.diverged(case) else Severity.MEDIUM,
         variant="grows",
         remedies=(remedies.CHECK_SCHEDULE,),

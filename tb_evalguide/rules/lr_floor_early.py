@@ -71,7 +71,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             steps=(first_step, last_step),
             tags=(lr.tag,),
             numbers={"peak": peak, "floor": float(lr.values[-1]), "share": share, "fall": fall, "times": whole},
-            confidence=0.85 if fault else 0.6,
+            confidence=0.93 if fault else 0.6,
             severity=None if fault else Severity.INFO,
             label="lr_schedule" if stepped else None,
             variant=("k_times" if stepped else "") if fault else "late",

@@ -100,7 +100,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 steps=steps,
                 tags=(of.tag,),
                 numbers=numbers,
-                confidence=0.85,
+                confidence=0.97,
                 severity=level,
                 variant="none" if end >= start else "",
                 rival="underfitting",
@@ -134,7 +134,7 @@ def slow_line(
         lates.append(shape.late_fall(case.evals))  # noise can make one of the two look straight, hardly both
     if not all(late >= limits.lateness for late in lates):
         return ()
-    return [straight(of, {**numbers, "start": start, "end": end, "drop": drop, "late": min(lates)}, 0.75)]
+    return [straight(of, {**numbers, "start": start, "end": end, "drop": drop, "late": min(lates)})]
 
 
 def dead_straight(case: Case, limits: Limits) -> Sequence[Evidence]:
@@ -150,7 +150,7 @@ def dead_straight(case: Case, limits: Limits) -> Sequence[Evidence]:
     if np.corrcoef(curve.steps, curve.values)[0, 1] ** 2 < limits.ruler:
         return ()
     steps = case.last_step - case.first_step
-    return [straight(curve, {"start": start, "end": end, "drop": drop, "steps": steps, "late": late}, 0.75)]
+    return [straight(curve, {"start": start, "end": end, "drop": drop, "steps": steps, "late": late})]
 
 
 def leads_somewhere(case: Case, limits: Limits) -> bool:
@@ -163,12 +163,12 @@ def leads_somewhere(case: Case, limits: Limits) -> bool:
     )
 
 
-def straight(of: Curve, numbers: Mapping[str, float], confidence: float) -> Evidence:
+def straight(of: Curve, numbers: Mapping[str, float]) -> Evidence:
     return Evidence(
         steps=(int(of.steps[0]), int(of.steps[-1])),
         tags=(of.tag,),
         numbers=dict(numbers),
-        confidence=confidence,
+        confidence=0.95,
         severity=Severity.MEDIUM,
         variant="straight",
         rival="underfitting",

@@ -81,7 +81,7 @@ def falls(case: Case, choice: RoleChoice, limits: Limits) -> Evidence | None:
         tags=(curve.tag,),
         numbers={"best": top, "end": end, "evals": len(curve)},
         words={"metric": curve.tag},
-        confidence=0.75,
+        confidence=0.55,
     )
 
 

@@ -95,7 +95,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             real = real and not by_design(case, case.evals, swings, limits)
             real = real and shape.solved(case, limits.solved, limits.solved_near) is None
             real = real and not overfitting.is_plain(case, overfitting.RULE.limits)
-            return [evidence(case, case.evals, swings, 0.85, limits, mild=not real)]
+            return [evidence(case, case.evals, swings, 0.82, limits, mild=not real)]
         if len(case.evals) >= limits.many and in_step(case, limits):
             swings = [r for r in waves(case.evals, limits) if r.end is not None]
             if len(swings) >= limits.train_count and not by_design(case, case.evals, swings, limits):

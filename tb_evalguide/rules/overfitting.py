@@ -195,7 +195,7 @@ def judged(case: Case, evals: Curve, up: Climb, limits: Limits) -> Sequence[Evid
         or drifts(case, evals, up, limits)
     )
     if (begins and not again) or memorises(case, evals, up.best, limits) or worse_than_first(case, evals, limits):
-        return [finding(evals, up, Severity.MEDIUM, 0.7, "begins")]
+        return [finding(evals, up, Severity.MEDIUM, 0.82, "begins")]
     if up.sure and up.rise >= limits.least_rise:
         return [finding(evals, up, Severity.INFO, 0.6, "slight")]
     return []
@@ -256,10 +256,10 @@ def fault(case: Case, evals: Curve, up: Climb, limits: Limits) -> Evidence:
     young = len(evals) - 1 - up.best < limits.patience
     plain = lasts(evals, up, limits) or torn(case, evals, up, limits.torn_fall, limits)
     sharp = min(1.0, up.rise / (2 * limits.rise)) if up.rise < limits.rise else 1.0
-    confidence = 0.97 if up.sure and up.rise > 2 * limits.rise else 0.7 + 0.2 * sharp * up.sure
+    confidence = 0.97 if up.sure and up.rise > 2 * limits.rise else 0.85 + 0.1 * sharp * up.sure
     variant = "no_train" if case.train is None else ("" if train_falls(case, evals, up.best, limits) else "level")
     if not case.is_guide and (alone or young or not plain):
-        confidence = min(confidence, 0.6 if alone or young else 0.85)
+        confidence = min(confidence, 0.8 if alone or young else 0.9)
         return finding(evals, up, Severity.MEDIUM, confidence, variant, case.train)
     return finding(evals, up, None, confidence, variant, case.train)
 
@@ -423,7 +423,7 @@ def few_that_rose(evals: Curve, best: int) -> Evidence:
         steps=(int(evals.steps[best]), int(evals.steps[-1])),
         tags=(evals.tag,),
         numbers={"low": low, "end": end, "rise": end / low - 1, "evals": len(evals)},
-        confidence=0.5,
+        confidence=0.65,
         severity=Severity.MEDIUM,
         variant="begins",
     )
@@ -452,7 +452,7 @@ def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
             steps=(int(evals.steps[0]), int(evals.steps[-1])),
             tags=(case.train.tag, evals.tag),
             numbers={"then": then, "now": now, "begin": begin, "end": last, "rise": last / begin - 1},
-            confidence=0.6,
+            confidence=0.75,
             severity=Severity.MEDIUM,
             variant="no_gain" if last > (1 - limits.nothing) * begin else "little_gain",
         )

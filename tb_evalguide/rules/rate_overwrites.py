@@ -75,7 +75,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             steps=(int(train.steps[0]), int(train.steps[-1])),
             tags=(train.tag, lr.tag),
             numbers={"rate": rate, "start": float(train.values[0]), "early": early, "end": end},
-            confidence=0.85,
+            confidence=0.97,
             variant=variant,
             rival="divergence",
         )

@@ -75,7 +75,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
                 steps=(resume.step, int(train.steps[last])),
                 tags=(train.tag,),
                 numbers={"before": level, "after": jumped, "rise": rise, "points": back, "start": start},
-                confidence=0.85,
+                confidence=0.93,
                 severity=None if fault else Severity.INFO,
                 variant=("scratch" if from_scratch else "") if fault else "short",
             )

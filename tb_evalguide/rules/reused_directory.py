@@ -75,7 +75,7 @@ def evidence(series: Series, fresh: tuple[Restart, ...], limits: Limits) -> Evid
             "old_end": old_end,
             "new_start": float(series.values[0]),
         },
-        confidence=0.95 if any(r.new_file for r in fresh) else 0.85,
+        confidence=0.95 if any(r.new_file for r in fresh) else 0.93,
         severity=None if much else Severity.INFO,
         variant=("repeated" if len(fresh) > 2 else "") if much else "short",
     )

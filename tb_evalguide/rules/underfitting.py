@@ -118,7 +118,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             steps=(int(of.steps[0]), int(of.steps[-1])),
             tags=(of.tag,),
             numbers={"start": start, "end": reached, "drop": drop, "flat": flat},
-            confidence=0.85 if drop < 0.8 * limit else 0.7,
+            confidence=0.95 if drop < 0.8 * limit else 0.65,
             severity=Severity.HIGH if case.is_guide else None,
             variant="none" if reached >= start else "early" if drop >= base else "flat" if flat > 0.5 else "",
             rival="lr_too_low",
