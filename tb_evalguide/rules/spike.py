@@ -99,15 +99,14 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
 
 def begin(level: np.ndarray, rise: shape.Rise, climb: float) -> int:
     """Index of the first of the points that lie above the level before all the way to the peak."""
-    below = np.flatnonzero(level[rise.low : rise.peak] <= (1 + climb) * rise.low_value)
-    return rise.low + 1 + int(below[-1])
+    return rise.low + 1 + last_below(level, rise, climb)
 
 
 def undone(case: Case, rise: shape.Rise, first: int, last: int, limits: Limits) -> bool:
     """Both losses had fallen well below where the run began, and are above that again: nothing is left of it."""
     assert case.train is not None  # needs
     start = shape.start_level(case.train)
-    if case.evals is None or not rise.low_value <= limits.learned * start <= limits.learned * rise.peak_value:
+    if case.evals is None or start <= 0 or rise.low_value > limits.learned * start or rise.peak_value < start:
         return False
     above = case.evals.between(first, last).values.max(initial=-np.inf) >= shape.start_level(case.evals)
     return bool(above) and eval_hurt(case.evals, first, last, limits.doubled)
@@ -139,8 +138,16 @@ def lr_rose(lr: Curve | None, climb: Ints, limit: float) -> bool:
 
 def foot(level: np.ndarray, rise: shape.Rise, climb: float) -> int:
     """Index of the last point before the peak that is not yet half as far up as a climb must be."""
-    below = np.flatnonzero(level[rise.low : rise.peak] <= (1 + climb / 2) * rise.low_value)
-    return rise.low + int(below[-1])
+    return rise.low + last_below(level, rise, climb / 2)
+
+
+def last_below(level: np.ndarray, rise: shape.Rise, climb: float) -> int:
+    """The last point before the peak, counted from the low, that is not yet so far up.
+
+    climb: a share of the low, or of the whole climb where the low is no loss to take a share of.
+    """
+    unit = rise.low_value if rise.low_value > 0 else rise.peak_value - rise.low_value
+    return int(np.flatnonzero(level[rise.low : rise.peak] <= rise.low_value + climb * unit)[-1])
 
 
 def regained(train: Curve, rise: shape.Rise, limit: float) -> bool:

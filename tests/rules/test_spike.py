@@ -216,6 +216,15 @@ def test_it_begins_where_the_loss_jumps_and_not_at_the_lowest_point_before():
     assert evidence.steps[0] == 710 and evidence.numbers["peak"] == values[72]
 
 
+@pytest.mark.parametrize("down", [0.0, 3.0, 10.0])
+def test_it_begins_there_wherever_zero_is(down):
+    values = decay(100, 2.0, 0.9, noise=0.0, rate=40.0) - down
+    values[50] -= 0.1
+    values[70:76] += [2.0, 3.0, 3.5, 2.0, 1.5, 1.2]
+    (evidence,) = found(RULE, case(train(values), evals(values[::5], interval=50)))
+    assert evidence.steps[0] == 710 and severity(RULE, evidence) is (Severity.MEDIUM if down == 0 else Severity.INFO)
+
+
 def test_no_more_than_five_are_told_and_the_highest_are():
     values = decay(200, noise=0.0, rate=20.0)
     heights = dict(zip(range(30, 180, 25), (2.0, 3.0, 1.5, 2.0, 5.0, 2.0), strict=True))
