@@ -5,7 +5,8 @@ Whether the loss ends within 2 % of ln(k), the loss of guessing among k classes,
 the accuracy, or from the number of labels that the log states; an AUC of 0.5 stands for an accuracy of a half. A loss
 that stays within 0.3 % of ln 2 needs neither, and beside six accuracies 5 % above ln(k) are near enough. A loss that
 passes the level on its way down does not stay there; one above it, while accuracy stands at 1/k, is no better than
-guessing. Fewer than ten points are only warned of, and so are evaluations that are guessed while train loss fell.
+guessing. Fewer than ten points are only warned of, and so are evaluations that are guessed while train loss fell, and
+an evaluated accuracy that is exactly the same in eight evaluations or more while the training accuracy comes to it.
 
 ## Why it matters
 The model has learned nothing: every further step costs time and changes nothing.
@@ -51,11 +52,23 @@ class Limits:
     worse_classes: int = 5  # beyond it 1/k and 1/(k + 1) are too near each other to tell k; own choice
     beyond: float = 0.2  # of all answers: a train accuracy so far above 1/k has learned; own choice
     largest: float = 20.0  # a loss above it is that of guessing among more classes than there are; own choice
+    same: int = 8  # evaluations of exactly the same accuracy; own choice …
+    same_train: float = 0.05  # … from which the training accuracy ends no further; labelled runs: 0.046 and 0.27
+    same_share: float = 0.95  # … and more of which a solved task has; own choice
     toss: float = 0.003  # of ln 2, without accuracy or number of classes; own choice
     toss_points: int = 10  # own choice
 
 
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    found = guessing(case, limits)
+    if not isinstance(found, Skip) and found:
+        return found
+    same = one_answer(case, limits)
+    return found if same is None else [same]
+
+
+def guessing(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
+    """The loss stands where guessing puts it."""
     curve = case.evals if case.evals is not None and len(case.evals) >= limits.points else case.train
     if curve is None or len(curve) < limits.points:
         return Skip(Text(N_("fewer than {points} points of any loss"), {"points": limits.points}))
@@ -104,6 +117,33 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             variant="evals_only" if learned else "" if math.isfinite(share) else "no_accuracy",
         )
     ]
+
+
+def one_answer(case: Case, limits: Limits) -> Evidence | None:
+    """The evaluated accuracy never moves by a single answer, and nothing else moves away from it.
+
+    That is the share of the class which is always answered. Where the training accuracy went elsewhere, or an overlap
+    tells of gains, the accuracy itself is broken.
+    """
+    accuracy, trained = case.curve(Role.EVAL_ACCURACY), case.curve(Role.TRAIN_ACCURACY)
+    if accuracy is None or len(accuracy) < limits.same or np.ptp(accuracy.values) > 0:
+        return None
+    share = float(accuracy.values[0]) / shape.whole(accuracy)
+    if trained is not None and len(trained) >= limits.points:
+        if abs(trained.tail(0.2, limits.points) / shape.whole(trained) - share) > limits.same_train:
+            return None
+    elif any(len(m.series) >= limits.same and np.ptp(m.series.values) > 0 for m in case.metrics):
+        return None
+    if not 0 < share < limits.same_share:
+        return None
+    return Evidence(
+        steps=(int(accuracy.steps[0]), int(accuracy.steps[-1])),
+        tags=(accuracy.tag,),
+        numbers={"accuracy": share, "count": len(accuracy)},
+        confidence=0.85,
+        severity=Severity.MEDIUM,
+        variant="one_answer",
+    )
 
 
 def stands_at(accuracy: Curve | None, k: int, limits: Limits) -> bool:
@@ -209,6 +249,10 @@ RULE = Rule(
         "{chance:.3g}, accuracy {accuracy:.0%})."
     ),
     variants={
+        "one_answer": N_(
+            "Always the same answer: the evaluated accuracy is exactly {accuracy:.1%} in all {count} evaluations, as "
+            "where one class is answered to everything."
+        ),
         "evals_only": N_(
             "Nothing that was learned holds for the eval set: eval loss stays at {end:.4g}, which is guessing among "
             "{k} classes (ln {k} = {chance:.4g}), while train loss fell."

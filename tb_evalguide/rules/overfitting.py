@@ -64,7 +64,8 @@ class Limits:
     heart_noise: float = 1.25  # … their mean by as many σ of one evaluation; own choice
     numerous: int = 40  # evaluations from which on the train level about two of them is a median; own choice
     plenty: int = 20  # evaluations from which on the lowest is a median of its neighbours for memorising; own choice
-    around: int = 2  # … of these on either side; own choice
+    around: int = 2  # … of these on either side, …
+    parts: int = 6  # … or of this part of all, with which the last ones are compared; own choice
     handful: int = 5  # evaluations at most, for which it is enough that …
     few_rise: float = 0.1  # … the last lies this far above the lowest, those between half as far …
     few_fall: float = 0.2  # … and train loss fell by this much since, in …
@@ -593,13 +594,16 @@ def train_rises(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
 
 def memorises(case: Case, evals: Curve, best: int, limits: Limits) -> bool:
     """The train loss went on falling far below the eval loss, which has turned: no noise does that to both at once."""
-    low, turned = float(np.min(evals.values)), float(np.min(evals.values[-3:]))
+    low, turned, last = float(np.min(evals.values)), float(np.min(evals.values[-3:])), float(np.mean(evals.values[-3:]))
     noise = case.eval_noise
     if len(evals) < limits.many:
         noise = max(noise, near_noise(evals, int(np.argmin(evals.values)), limits))
     elif len(evals) >= limits.plenty:  # so many that the lowest may be one lucky epoch: its neighbours are the level
-        low = max(low, float(np.min(stats.running_median(evals.values, 2 * limits.around + 1))))
-    if float(np.mean(evals.values[-3:])) - low < limits.heart_noise * noise:
+        width = max(2 * limits.around + 1, len(evals) // limits.parts)
+        low = max(low, float(np.min(stats.running_median(evals.values, width))))
+        if len(evals) >= limits.numerous:
+            last = float(stats.median(evals.values[-width:]))
+    if last - low < limits.heart_noise * noise:
         return False
     if case.train is None or low <= 0 or turned < low * (1 + limits.heart_rise) or metric_improves(case, evals, best):
         return False

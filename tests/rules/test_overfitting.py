@@ -817,3 +817,23 @@ def test_an_eval_loss_that_gained_nothing_is_told_where_no_rise_is(values, then,
     run = beside(values, then, now, 2)
     assert [e.variant for e in gains_nothing(run, run.evals, RULE.limits)] == ["no_gain"]
     assert [e.variant for e in found(RULE, run)] == [expected]
+
+
+@pytest.mark.parametrize("n", [80, 140, 300])
+def test_the_lowest_of_many_evaluations_that_scatter_about_a_floor_is_no_turn(n):
+    """Train goes on falling far below it; of forty such runs hardly one may be warned of (one in three once was)."""
+    falls = train(decay(10 * n, 2.0, 0.1, rate=3))
+    level = decay(n, 2.0, 1.0, rate=12, noise=0.0)
+    told = 0
+    for seed in range(40):
+        scatter = 1 + 0.05 * np.random.default_rng(seed).standard_normal(n)
+        told += bool(loud(case(falls, evals(level * scatter), profile="vision")))
+    assert told <= 2
+
+
+@pytest.mark.parametrize("n", [40, 140])
+def test_many_evaluations_that_have_turned_are_told_all_the_same(n):
+    falls = train(decay(10 * n, 2.0, 0.1, rate=3))
+    turned = np.interp(np.arange(n), [0, n // 5, n - 1], [2.0, 1.0, 1.1])
+    scatter = 1 + 0.02 * np.random.default_rng(0).standard_normal(n)
+    assert loud(case(falls, evals(turned * scatter), profile="vision"))
