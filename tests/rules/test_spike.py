@@ -121,7 +121,7 @@ def test_limit_of_a_climb_in_the_last_digits(climb, fires):
     assert bool(found(RULE, case(train(values)))) is fires
 
 
-@pytest.mark.parametrize(("length", "expected"), [(4, Severity.INFO), (6, Severity.MEDIUM)])
+@pytest.mark.parametrize(("length", "expected"), [(3, Severity.INFO), (4, Severity.MEDIUM)])
 def test_limit_of_a_lasting_one(length, expected):
     (evidence,) = found(RULE, case(train(block(1.0, length))))
     assert severity(RULE, evidence) is expected
@@ -223,6 +223,14 @@ def test_it_begins_there_wherever_zero_is(down):
     values[70:76] += [2.0, 3.0, 3.5, 2.0, 1.5, 1.2]
     (evidence,) = found(RULE, case(train(values), evals(values[::5], interval=50)))
     assert evidence.steps[0] == 710 and severity(RULE, evidence) is (Severity.MEDIUM if down == 0 else Severity.INFO)
+
+
+def test_a_level_that_fell_slowly_before_it_makes_no_spike_longer():
+    """The lowest point lies forty points before the jump, but the loss was high for three."""
+    values = np.concatenate([decay(60, 2.0, 1.0, noise=0.0, rate=40.0), np.linspace(1.0, 1.05, 40), np.full(50, 1.05)])
+    values[100:103] *= 2
+    (evidence,) = found(RULE, case(train(values)))
+    assert evidence.numbers["length"] == 3 and severity(RULE, evidence) is Severity.INFO
 
 
 def test_no_more_than_five_are_told_and_the_highest_are():
