@@ -5,12 +5,12 @@ The last tenth of the train loss against the lowest level before it: higher by 1
 that had been gained, by at least 5 σ, and never back. Where there are evaluations, they must have risen, too; a smaller
 climb will do where both losses gave back a good part of what they had gained, each far beyond its noise, or where five
 evaluations each rise, by half in all, and train loss climbs with them. Both losses that climb side by side, each by a
-tenth and far beyond its noise, need give back only half as much of what was gained; without evaluations a tenfold climb
-will do that is a quarter of the fall on a logarithmic axis. Few points are enough where one leap doubles the loss and
-all points after it stay up there. Nothing is said where an evaluation among the last batches kept nearly all that it
-had gained. Where two climbs at least half as high went back before, it is oscillation, unless train accuracy was lost
-with the loss. A negative loss that runs away has diverged, too, and so has one that stands at a figure from which
-nothing can be learned.
+tenth and far beyond its noise, need give back only half as much of what was gained (fewer than eight evaluations must
+only rise); without evaluations a tenfold climb will do that is a quarter of the fall on a logarithmic axis. Few points
+are enough where one leap doubles the loss and all points after it stay up there. Nothing is said where an evaluation
+among the last batches kept nearly all that it had gained. Where two climbs at least half as high went back before, it
+is oscillation, unless train accuracy was lost with the loss. A negative loss that runs away has diverged, too, and so
+has one that stands at a figure from which nothing can be learned.
 
 ## Why it matters
 The run has left the region it had learned. Steps after the lowest level made the model worse on the training data
@@ -45,6 +45,7 @@ class Limits:
     eval_rise: float = 0.05  # the evaluations must have risen by this much above their lowest; own choice
     log_share: float = 0.25  # of the drop on a logarithmic axis, where both losses rose by `sure_rise`; own choice
     evals: int = 8  # evaluations that can tell a small climb of both losses; own choice
+    few_evals: int = 4  # evaluations that tell one of a tenth; own choice
     gave_back: float = 0.25  # of the drop: a good part of it; own choice
     kept: float = 0.15  # of the drop of the evaluations, that they lost at most: batches scatter; own choice
     unlearned: float = 0.2  # of the best train accuracy, lost again at the end; own choice
@@ -206,18 +207,22 @@ def half_as_much_again(end: shape.Ending, ends: shape.Ending | None, limits: Lim
 def both_climb(case: Case, end: shape.Ending, ends: shape.Ending | None, limits: Limits) -> bool:
     """Both losses gave back a good part of what they had gained, each far beyond its noise: small, but no accident."""
     evals = case.evals
-    if evals is None or ends is None or end.significance < limits.significance:
+    if evals is None or len(evals) < limits.few_evals or end.significance < limits.significance:
         return False
-    if ends.end > limits.apart * end.end:
+    last = ends.end if ends is not None else float(np.mean(evals.values[-2:]))
+    if last > limits.apart * end.end:
         return False  # that is overfitting, whatever the last digits of the train loss do
-    if half_as_much_again(end, ends, limits) or turns_up(end, evals, ends, limits):
+    if half_as_much_again(end, ends, limits) or (ends is not None and turns_up(end, evals, ends, limits)):
         return True
     # each evaluation is a mean over a whole set: the lowest one counts even where it stands alone, as the first may
     low = float(evals.values.min())
-    gained, lost = float(evals.values[0]) - low, ends.end - low
-    clear = lost > limits.significance * case.eval_noise
+    gained, lost = float(evals.values[0]) - low, last - low
+    since = np.diff(evals.values[int(np.argmin(evals.values)) :])
+    # few evaluations do not tell their own noise; that they only rise must do beside a train loss that is sure
+    rises = ends is None and len(since) >= 2 and bool((since > 0).all())
+    clear = rises or lost > limits.significance * case.eval_noise
     large = lost > limits.eval_rise * abs(low) and lost > 2 * limits.share * gained
-    if clear and large and end.rise > limits.eval_rise and end.share > limits.share:
+    if ends is not None and clear and large and end.rise > limits.eval_rise and end.share > limits.share:
         return True
     # each by as much as a loss must climb, and together: of what was gained half as much will do
     return clear and min(end.rise, lost / abs(low)) >= limits.rise and end.share >= limits.share / 2

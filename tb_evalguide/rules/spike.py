@@ -1,11 +1,12 @@
 """The loss jumps for a while and comes back.
 
 ## What it checks
-Climbs of the train loss's local level by 25 % and 7 σ that last several points and recover. It speaks up when the climb
-takes a twelfth of the run to recover and shows in the evaluations, too, or when it takes both losses back above where
-the run began; a short one is information, and so is one after which the loss got well below where it had been, unless
-it had multiplied both losses. So is one after which a classifier is right in 96 % of the answers, within one in a
-hundred of its best, and which had not cost it a fifth of them meanwhile.
+Climbs of the train loss's local level by 25 % and 7 σ that last several points and recover, or jumped and were on their
+way back in both losses when the log ended. It speaks up when the climb takes a twelfth of the run to recover and shows
+in the evaluations, too, or when it takes both losses back above where the run began; a short one is information, and so
+is one after which the loss got well below where it had been, unless it had multiplied both losses. So is one after
+which a classifier is right in 96 % of the answers, within one in a hundred of its best, and which had not cost it a
+fifth of them meanwhile.
 
 ## Why it matters
 A lasting spike costs the steps until the loss is back, and often leaves the model a little worse. It is the usual
@@ -29,7 +30,16 @@ import numpy as np
 from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
-from tb_evalguide.model import Evidence, Ints, Need, Role, Rule, Severity, Skip, Tier
+from tb_evalguide.model import Evidence, Floats, Ints, Need, Role, Rule, Severity, Skip, Tier
+
+
+@dataclass(frozen=True)
+class Window:
+    """Steps of a spike: its last low point before it, its first high one, and where it was back or the log ends."""
+
+    low: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ class Limits:
     eval_climb: float = 0.10  # of the eval loss before; own choice
     devastating: float = 4.0  # times the level before, where the eval loss at least doubles, too; own choice
     doubled: float = 1.0  # of the eval loss before, by which it rose then; own choice
+    sunk: float = 0.2  # of the climb, on a logarithmic axis: it is on its way back; own choice
+    at_once: float = 0.05  # of the points, within which such a loss reached its peak; own choice
     learned: float = 0.5  # of the first level that was left before a climb above it: all of that is undone; own choice
     sigmas: float = 7.0  # σ of a point of the logarithm, which a climb must exceed; own choice
     least: float = 0.05  # of the level once the start is over: a climb in the last digits is none; own choice
@@ -55,76 +67,105 @@ class Limits:
 def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     train = case.train
     assert train is not None  # needs
-    found: list[Evidence] = []
     light = shape_curve(train)
-    noise = shape.log_noise(train)
-    scale = shape.reference_level(train)
-    right = shape.solved(case, limits.solved, limits.solved_near) is not None
-    for rise in shape.rises(light, limits.climb):
-        if rise.end is None or rise.low < int(limits.start * len(train)):
-            continue
-        if rise.peak_value - rise.low_value < limits.least * scale:
-            continue
-        if rise.factor < 1 + limits.climb or np.log(rise.factor) < limits.sigmas * noise:
-            continue
-        start = begin(light, rise, limits.climb)
-        length = rise.end - start
-        if length < limits.points:
-            continue
-        first, last = int(train.steps[rise.low + 1]), int(train.steps[rise.end])
-        lasting = length >= limits.lingers * len(train) or undone(case, rise, first, last, limits)
-        hurt = case.evals is None or eval_hurt(case.evals, first, last, limits.eval_climb)
-        harmless = lr_rose(
-            case.lr, train.steps[foot(light, rise, limits.climb) : start + 3], limits.lr_rise
-        ) or regained(train, rise, limits.regained)
-        harmless = harmless and not devastating(case.evals, rise, first, last, limits)
-        harmless = harmless or (right and not forgot(case, first, last, limits.forgot))
-        found.append(
-            Evidence(
-                steps=(int(train.steps[start]), last),
-                tags=(train.tag,),
-                numbers={
-                    "before": rise.low_value,
-                    "peak": float(train.values[start : rise.end].max()),
-                    "factor": rise.factor,
-                    "length": length,
-                },
-                confidence=0.8,
-                severity=Severity.MEDIUM if lasting and hurt and not harmless else Severity.INFO,
-            )
-        )
+    noise, scale = shape.log_noise(train), shape.reference_level(train)
+    found = [
+        spike(case, train, light, rise, limits)
+        for rise in shape.rises(light, limits.climb)
+        if stands_out(rise, len(train), noise, scale, limits) and lasts(case, train, light, rise, limits)
+    ]
     told = sorted(found, key=lambda e: (e.severity is Severity.INFO, -e.numbers["factor"]))[: limits.most]
     return sorted(told, key=lambda e: e.steps)
 
 
-def begin(level: np.ndarray, rise: shape.Rise, climb: float) -> int:
+def stands_out(rise: shape.Rise, points: int, noise: float, scale: float, limits: Limits) -> bool:
+    """Not the first fall's, not in the last digits, and no noise. noise: σ of a point of the logarithm."""
+    if rise.low < int(limits.start * points) or rise.peak_value - rise.low_value < limits.least * scale:
+        return False
+    return rise.factor >= 1 + limits.climb and np.log(rise.factor) >= limits.sigmas * noise
+
+
+def lasts(case: Case, train: Curve, light: Floats, rise: shape.Rise, limits: Limits) -> bool:
+    """Several points high, and back again; or at least on its way there."""
+    start, end = begin(light, rise, limits.climb), last_index(rise, light)
+    back = rise.end is not None or sinks(case, train, light, rise, start, limits)
+    return end - start >= limits.points and back
+
+
+def last_index(rise: shape.Rise, light: Floats) -> int:
+    """Where the loss was back, or where the log ends."""
+    return rise.end if rise.end is not None else len(light) - 1
+
+
+def spike(case: Case, train: Curve, light: Floats, rise: shape.Rise, limits: Limits) -> Evidence:
+    """What is told of one climb that stands out and lasts."""
+    start, end = begin(light, rise, limits.climb), last_index(rise, light)
+    window = Window(int(train.steps[start - 1]), int(train.steps[start]), int(train.steps[end]))
+    lingers = end - start >= limits.lingers * len(train) or undone(case, rise, window, limits)
+    hurt = case.evals is None or eval_hurt(case.evals, window, limits.eval_climb)
+    climb = train.steps[foot(light, rise, limits.climb) : start + 3]
+    harmless = lr_rose(case.lr, climb, limits.lr_rise) or regained(train, rise, limits.regained)
+    harmless = harmless and not devastating(case.evals, rise, window, limits)
+    right = shape.solved(case, limits.solved, limits.solved_near) is not None
+    harmless = harmless or (right and not forgot(case, window, limits.forgot))
+    return Evidence(
+        steps=(window.first, window.last),
+        tags=(train.tag,),
+        numbers={
+            "before": rise.low_value,
+            "peak": float(train.values[start:end].max()),
+            "factor": rise.factor,
+            "length": end - start,
+        },
+        confidence=0.8,
+        severity=Severity.MEDIUM if lingers and hurt and not harmless else Severity.INFO,
+        variant="" if rise.end is not None else "sinks",
+    )
+
+
+def sinks(case: Case, train: Curve, light: Floats, rise: shape.Rise, start: int, limits: Limits) -> bool:
+    """It jumped and is on its way back, and both losses were not there when the log ended.
+
+    What climbs slowly or stays up is a divergence.
+    """
+    evals = case.evals
+    if rise.low_value <= 0 or evals is None or rise.peak - start > max(limits.points, limits.at_once * len(train)):
+        return False
+    last = float(stats.median(light[rise.peak :][-3:]))
+    sunk = last <= rise.peak_value * (rise.low_value / rise.peak_value) ** limits.sunk
+    window = Window(int(train.steps[start - 1]), int(train.steps[start]), int(evals.steps[-1]))
+    return sunk and eval_hurt(evals, window, limits.eval_climb, at_end=True)
+
+
+def begin(level: Floats, rise: shape.Rise, climb: float) -> int:
     """Index of the first of the points that lie above the level before all the way to the peak."""
     return rise.low + 1 + last_below(level, rise, climb)
 
 
-def undone(case: Case, rise: shape.Rise, first: int, last: int, limits: Limits) -> bool:
+def undone(case: Case, rise: shape.Rise, window: Window, limits: Limits) -> bool:
     """Both losses had fallen well below where the run began, and are above that again: nothing is left of it."""
     assert case.train is not None  # needs
     start = shape.start_level(case.train)
     if case.evals is None or start <= 0 or rise.low_value > limits.learned * start or rise.peak_value < start:
         return False
-    above = case.evals.between(first, last).values.max(initial=-np.inf) >= shape.start_level(case.evals)
-    return bool(above) and eval_hurt(case.evals, first, last, limits.doubled)
+    during = case.evals.between(window.low + 1, window.last).values
+    above = during.max(initial=-np.inf) >= shape.start_level(case.evals)
+    return bool(above) and eval_hurt(case.evals, window, limits.doubled)
 
 
-def forgot(case: Case, first: int, last: int, limit: float) -> bool:
+def forgot(case: Case, window: Window, limit: float) -> bool:
     """The evaluated accuracy fell far during the spike."""
     accuracy = shape.eval_accuracy(case)
     if accuracy is None:
         return False
-    during = accuracy.between(first, last)
+    during = accuracy.between(window.low + 1, window.last)
     fell = float(accuracy.values.max()) - float(during.values.min(initial=np.inf))
     return fell > limit * shape.whole(accuracy)
 
 
-def devastating(evals: Curve | None, rise: shape.Rise, first: int, last: int, limits: Limits) -> bool:
+def devastating(evals: Curve | None, rise: shape.Rise, window: Window, limits: Limits) -> bool:
     """Several times as high, and the evaluations show it as well: what was regained was lost altogether before."""
-    return rise.factor >= limits.devastating and evals is not None and eval_hurt(evals, first, last, limits.doubled)
+    return rise.factor >= limits.devastating and eval_hurt(evals, window, limits.doubled)
 
 
 def lr_rose(lr: Curve | None, climb: Ints, limit: float) -> bool:
@@ -136,12 +177,12 @@ def lr_rose(lr: Curve | None, climb: Ints, limit: float) -> bool:
     return bool(len(before) and len(during) and during.max() > (1 + limit) * before.min())
 
 
-def foot(level: np.ndarray, rise: shape.Rise, climb: float) -> int:
+def foot(level: Floats, rise: shape.Rise, climb: float) -> int:
     """Index of the last point before the peak that is not yet half as far up as a climb must be."""
     return rise.low + last_below(level, rise, climb / 2)
 
 
-def last_below(level: np.ndarray, rise: shape.Rise, climb: float) -> int:
+def last_below(level: Floats, rise: shape.Rise, climb: float) -> int:
     """The last point before the peak, counted from the low, that is not yet so far up.
 
     climb: a share of the low, or of the whole climb where the low is no loss to take a share of.
@@ -156,18 +197,25 @@ def regained(train: Curve, rise: shape.Rise, limit: float) -> bool:
     return train.tail() < rise.low_value - margin
 
 
-def shape_curve(train: Curve) -> np.ndarray:
+def shape_curve(train: Curve) -> Floats:
     """Raw points up to 60, above that their running median of three: a single odd batch is no spike of the level."""
     return train.values if len(train) < 60 else stats.running_median(train.values, 3)
 
 
-def eval_hurt(evals: Curve | None, first: int, last: int, climb: float) -> bool:
-    """An evaluation during the spike lies clearly above the last one before it."""
+def eval_hurt(evals: Curve | None, window: Window, climb: float, *, at_end: bool = False) -> bool:
+    """An evaluation during the spike, or the last one of it, lies clearly above the last one before it.
+
+    One between the last low train point and the first high one may have been made on either side of the jump.
+    """
     if evals is None:
         return False
-    before = evals.values[evals.steps < first]
-    during = evals.values[(evals.steps >= first) & (evals.steps <= last)]
-    return bool(len(before) and len(during) and during.max() > before[-1] + climb * abs(before[-1]))
+    until, between = evals.values[evals.steps <= window.low], evals.between(window.low + 1, window.first - 1).values
+    before = np.concatenate([until[-1:], between])
+    during = evals.between(window.low + 1, window.last).values
+    during = during[-1:] if at_end else during
+    if not len(before) or not len(during):
+        return False
+    return bool(during.max() > before.min() + climb * abs(before.min()))
 
 
 RULE = Rule(
@@ -181,6 +229,11 @@ RULE = Rule(
     check=check,
     needs=(Need(Role.TRAIN_LOSS, 12),),
     message=N_("Loss spike at step {first}: {before:.3g} → {peak:.3g}, back at step {last}."),
+    variants={
+        "sinks": N_(
+            "Loss spike at step {first}: {before:.3g} → {peak:.3g}, and not back when the log ends at step {last}."
+        ),
+    },
     remedies=(remedies.CLIP_GRADIENTS, remedies.CHECK_BATCHES, remedies.WARMUP),
     not_in=("rl",),
 )

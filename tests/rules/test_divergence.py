@@ -283,10 +283,26 @@ def test_limit_of_the_share_of_such_a_climb(start, fires):
     assert bool(found(RULE, case(train(settles(1.01, low=0.1, start=start))))) is fires
 
 
-@pytest.mark.parametrize(("n", "fires"), [(7, False), (8, True)])
-def test_eight_evaluations_tell_a_climb_of_both_losses(n, fires):
-    judged = np.interp(np.arange(n), [0, 1, 3, n - 1], [8.0, 1.0, 1.0, 1.7])
-    assert bool(found(RULE, case(train(settles(1.6, start=8.0)), evals(judged, 800 // n)))) is fires
+@pytest.mark.parametrize(("n", "last", "fires"), [
+    (8, 1.7, True),
+    (7, 1.7, False),  # they do not tell their own noise …
+    (7, 2.0, True),  # … and that they only rise must do
+    (4, 2.0, True),
+    (3, 2.0, False),
+])  # fmt: skip
+def test_how_many_evaluations_tell_a_climb_of_both_losses(n, last, fires):
+    judged = np.concatenate([np.linspace(8.0, 1.0, n - 2), [1.75, last]])
+    if n == 8:
+        judged = np.interp(np.arange(n), [0, 1, 3, n - 1], [8.0, 1.0, 1.0, last])
+    run = case(train(settles(1.6, start=8.0)), evals(judged, 800 // n), profile="vision")
+    assert bool(found(RULE, run)) is fires
+
+
+@pytest.mark.parametrize(("end", "fires"), [(1.08, False), (1.12, True)])
+def test_few_evaluations_that_only_rise_must_rise_by_a_tenth(end, fires):
+    """The mean of the last two above the lowest."""
+    judged = [5.0, 2.0, 1.0, 1.03, 2 * end - 1.03]
+    assert bool(found(RULE, case(train(settles(1.5, start=8.0)), evals(judged, 200)))) is fires
 
 
 @pytest.mark.parametrize(("apart", "fires"), [(1.9, True), (2.1, False)])

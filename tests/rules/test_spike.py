@@ -258,3 +258,49 @@ def test_one_after_which_a_classifier_is_right_as_often_as_ever_lost_nothing(hei
     run = case(train(block(height)), evals(block(height) / 10, interval=10), roles=accuracy, profile=profile)
     (evidence,) = found(RULE, run)
     assert severity(RULE, evidence) is expected
+
+
+def sinking(sunk, at=60, n=100, climbs=1, high=3.0):
+    """Level at 1 from 2 on, then at once `high` times as high, and down again by the share `sunk` of that in logs."""
+    values = decay(n, 2.0, 1.0, noise=0.0, rate=40.0)
+    values[at:] *= np.geomspace(high, high ** (1 - sunk), n - at)
+    values[at - climbs + 1 : at] *= np.linspace(1, high, climbs + 1)[1:-1]
+    return values
+
+
+@pytest.mark.parametrize(("sunk", "judged", "climbs", "variant"), [
+    (0.50, 1.0, 1, "sinks"),
+    (0.25, 1.0, 1, "sinks"),
+    (0.15, 1.0, 1, None),  # it stays up: a divergence
+    (0.80, 1.0, 1, ""),  # two thirds of it are made good
+    (0.50, 0.0, 1, None),  # the evaluations know nothing of it
+    (0.50, 1.0, 5, "sinks"),
+    (0.50, 1.0, 8, None),  # a climb that took its time
+])  # fmt: skip
+def test_one_that_is_on_its_way_back_when_the_log_ends(sunk, judged, climbs, variant):
+    values = sinking(sunk, climbs=climbs)
+    level = np.where(np.arange(100) < 60, values, 1 + judged * (values - 1))
+    it = found(RULE, case(train(values), evals(level[4::5], interval=50)))
+    assert [e.variant for e in it] == [variant] * (variant is not None)
+    for evidence in it if variant == "sinks" else ():
+        assert severity(RULE, evidence) is Severity.MEDIUM and evidence.steps[1] == 1000
+        assert climbs > 1 or evidence.steps[0] == 610
+
+
+@pytest.mark.parametrize(("last", "fires"), [(1.09, False), (1.11, True)])
+def test_the_last_evaluation_must_still_be_a_tenth_above(last, fires):
+    judged = np.concatenate([decay(12, 2.0, 1.0, noise=0.0, rate=40.0), np.linspace(2.0, last, 8)])
+    assert bool(found(RULE, case(train(sinking(0.5)), evals(judged, interval=50)))) is fires
+
+
+def test_without_evaluations_nobody_confirms_it():
+    assert not found(RULE, case(train(sinking(0.5))))
+
+
+@pytest.mark.parametrize("between", [1.0, 2.0])
+def test_an_evaluation_between_two_points_may_have_been_made_on_either_side_of_the_jump(between):
+    """Points at 600 and 610, an evaluation at 605; what it gives counts as before, or as during, as it may be."""
+    judged = [2.0, 1.1, 1.0, between, *([2.0] * 2 if between == 1.0 else [1.0] * 2)]
+    seen = series("eval/loss", [150, 300, 450, 605, 700, 800], judged)
+    (evidence,) = found(RULE, case(train(block(1.0, 20, 60, 100)), seen))
+    assert severity(RULE, evidence) is Severity.MEDIUM
