@@ -77,6 +77,10 @@ class Limits:
     )
     falling: float = 0.4  # Kendall's τ of evaluations that fall on, and so gain; own choice
     gained_once: float = 0.08  # … where it was never more than that in between; own choice
+    left: float = 0.7  # of the first two evaluations, in the last third …
+    ever_left: float = 0.6  # … and at the lowest: an eval loss that is left behind …
+    quarter: float = 4.0  # … at so many times the train level …
+    left_fall: float = 0.5  # … which fell by this much since the first one; labelled runs: no healthy one has all four
     clear: float = 3.0  # σ of a train point, by which train loss must have fallen meanwhile; own choice
     gained_evals: int = 6  # evaluations of which the last three lie above the first two; own choice
     gained_fall: float = 0.1  # of the train loss at the first evaluation, by which it fell meanwhile; own choice
@@ -445,6 +449,7 @@ def gains_nothing(case: Case, evals: Curve, limits: Limits) -> Sequence[Evidence
     elif worlds:
         nothing = limits.gained_once
     gained = last < (1 - nothing) * first or float(evals.values.min()) < (1 - once) * first
+    gained = gained and not left_behind(case, evals, limits)
     if not fell or gained or last < (1 + limits.far) * now:
         return ()
     begin = float(evals.values[0])
@@ -466,6 +471,14 @@ def apart_throughout(case: Case, evals: Curve, worlds: bool, limits: Limits) -> 
     if stats.mann_kendall(evals.values[len(evals) // 3 :]).tau < -limits.falling:
         return False
     return worlds or float(evals.values.min()) >= shape.start_level(case.train)
+
+
+def left_behind(case: Case, evals: Curve, limits: Limits) -> bool:
+    """Most of the first eval loss is left, and train loss fell to a quarter of that: learned by heart, most of it."""
+    first, late = float(stats.median(evals.values[:2])), float(stats.median(evals.values[-(len(evals) // 3) :]))
+    then, now = then_and_now(case, evals, 0, limits)
+    left = late >= limits.left * first and float(evals.values.min()) >= limits.ever_left * first
+    return bool(left and late >= limits.quarter * now and 0 < now < (1 - limits.left_fall) * then)
 
 
 def noise_around(case: Case, best: int, limits: Limits) -> float:
