@@ -20,6 +20,7 @@ from tb_evalguide.rules.overfitting import (
     handful_rises,
     is_plain,
     lasts,
+    left_behind,
     memorises,
     proven,
     recovers,
@@ -837,3 +838,30 @@ def test_many_evaluations_that_have_turned_are_told_all_the_same(n):
     turned = np.interp(np.arange(n), [0, n // 5, n - 1], [2.0, 1.0, 1.1])
     scatter = 1 + 0.02 * np.random.default_rng(0).standard_normal(n)
     assert loud(case(falls, evals(turned * scatter), profile="vision"))
+
+
+@pytest.mark.parametrize(("late", "lowest", "train_end", "before", "fires"), [
+    (0.72, 0.62, 0.15, 1.0, True),  # of the first eval loss, which is 1
+    (0.68, 0.62, 0.15, 1.0, False),  # something was gained
+    (0.72, 0.58, 0.15, 1.0, False),
+    (0.80, 0.70, 0.19, 1.0, True),
+    (0.80, 0.70, 0.21, 1.0, False),  # train is not so far below
+    (0.80, 0.70, 0.15, 0.32, True),
+    (0.80, 0.70, 0.15, 0.28, False),  # nor did it fall so far since the first evaluation
+])  # fmt: skip
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_limits_of_an_eval_loss_that_is_left_behind(late, lowest, train_end, before, fires, scale):
+    judged = np.concatenate([[1.0, 1.0, lowest], np.full(12, late)])
+    falls = np.concatenate([np.full(15, before), np.full(135, train_end)])
+    run = case(train(scale * falls), evals(scale * judged), profile="vision")
+    assert left_behind(run, run.evals, RULE.limits) is fires
+    assert not fires or [e.variant for e in gains_nothing(run, run.evals, RULE.limits)] == ["little_gain"]
+
+
+@pytest.mark.parametrize(("zigzag", "fires"), [(0.0, False), (0.1, True)])
+def test_an_eval_loss_that_falls_on_is_not_left_behind(zigzag, fires):
+    """However slowly; up and down about the same slope it does not."""
+    judged = np.linspace(1.0, 0.85, 15) + np.resize([zigzag, -zigzag], 15)
+    falls = np.concatenate([np.full(15, 1.0), np.full(135, 0.1)])
+    run = case(train(falls), evals(judged), profile="vision")
+    assert left_behind(run, run.evals, RULE.limits) is fires

@@ -326,6 +326,22 @@ def test_five_points_of_accuracy_show_learning(gain, fires):
     assert bool(found(RULE, case(losses, roles={Role.TRAIN_ACCURACY: accuracy}, profile="vision"))) is fires
 
 
+@pytest.mark.parametrize(("share", "moves", "fires"), [
+    (0.50, 0.0, True),  # the largest class: not one answer changed in half of the run
+    (0.50, 0.001, False),
+    (0.94, 0.0, True),
+    (0.96, 0.0, False),  # solved
+])  # fmt: skip
+@pytest.mark.parametrize("whole", [1, 100])
+def test_an_accuracy_that_came_to_one_figure_and_stays_there_is_no_learning(share, moves, fires, whole):
+    right = np.concatenate([np.linspace(share - 0.3, share, 10), np.full(20, share)])
+    right[-5] += moves
+    accuracy = series("accuracy", every(30), whole * right)
+    losses = train(decay(30, 1.80, 1.74, noise=0.0005))
+    run = case(losses, roles={Role.TRAIN_ACCURACY: accuracy}, profile="classification")
+    assert bool(found(RULE, run)) is fires
+
+
 def bent(late):
     """Falls by 10 of 530 in the first third, and by `late` of that in the last one."""
     return np.interp(np.arange(60), [0, 20, 40, 60], [530, 520, 515, 515 - 10 * late])
