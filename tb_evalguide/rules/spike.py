@@ -4,7 +4,7 @@
 Climbs of the train loss's local level by 25 % and 7 σ that last several points and recover, or jumped and were on their
 way back in both losses when the log ended. It speaks up when the climb takes a twelfth of the run to recover and shows
 in the evaluations, too, or when it takes both losses back above where the run began; a short one is information, and so
-is one after which the loss got well below where it had been, unless it had multiplied both losses. So is one after
+is one after which the losses got back well below where they had been, unless it had multiplied both. So is one after
 which a classifier is right in 96 % of the answers, within one in a hundred of its best, and which had not cost it a
 fifth of them meanwhile.
 
@@ -23,7 +23,7 @@ A change of data or of the learning rate at that step, or a resume from an older
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from tb_evalguide.model import Evidence, Floats, Ints, Need, Role, Rule, Severit
 
 @dataclass(frozen=True)
 class Window:
-    """Steps of a spike: its last low point before it, its first high one, and where it was back or the log ends."""
+    """Steps of a spike: the lowest point before it, its first high one, and where it was back or the log ends."""
 
     low: int
     first: int
@@ -51,6 +51,7 @@ class Limits:
     devastating: float = 4.0  # times the level before, where the eval loss at least doubles, too; own choice
     doubled: float = 1.0  # of the eval loss before, by which it rose then; own choice
     sunk: float = 0.2  # of the climb, on a logarithmic axis: it is on its way back; own choice
+    apart: float = 2.0  # times train loss before it, above which an eval loss says nothing of it; as STB002
     at_once: float = 0.05  # of the points, within which such a loss reached its peak; own choice
     learned: float = 0.5  # of the first level that was left before a climb above it: all of that is undone; own choice
     sigmas: float = 7.0  # σ of a point of the logarithm, which a climb must exceed; own choice
@@ -100,11 +101,13 @@ def last_index(rise: shape.Rise, light: Floats) -> int:
 def spike(case: Case, train: Curve, light: Floats, rise: shape.Rise, limits: Limits) -> Evidence:
     """What is told of one climb that stands out and lasts."""
     start, end = begin(light, rise, limits.climb), last_index(rise, light)
-    window = Window(int(train.steps[start - 1]), int(train.steps[start]), int(train.steps[end]))
+    window = Window(int(train.steps[rise.low]), int(train.steps[start]), int(train.steps[end]))
     lingers = end - start >= limits.lingers * len(train) or undone(case, rise, window, limits)
     hurt = case.evals is None or eval_hurt(case.evals, window, limits.eval_climb)
     climb = train.steps[foot(light, rise, limits.climb) : start + 3]
-    harmless = lr_rose(case.lr, climb, limits.lr_rise) or regained(train, rise, limits.regained)
+    to_the_end = replace(window, last=case.last_step)
+    back = not eval_hurt(case.evals, to_the_end, limits.eval_climb, at_end=True)
+    harmless = lr_rose(case.lr, climb, limits.lr_rise) or (back and regained(train, rise, limits.regained))
     harmless = harmless and not devastating(case.evals, rise, window, limits)
     right = shape.solved(case, limits.solved, limits.solved_near) is not None
     harmless = harmless or (right and not forgot(case, window, limits.forgot))
@@ -131,9 +134,12 @@ def sinks(case: Case, train: Curve, light: Floats, rise: shape.Rise, start: int,
     evals = case.evals
     if rise.low_value <= 0 or evals is None or rise.peak - start > max(limits.points, limits.at_once * len(train)):
         return False
+    judged = float(np.interp(train.steps[rise.low], evals.steps, evals.values))
+    if judged > limits.apart * rise.low_value:
+        return False  # far above train loss the evaluations rise for reasons of their own
     last = float(stats.median(light[rise.peak :][-3:]))
     sunk = last <= rise.peak_value * (rise.low_value / rise.peak_value) ** limits.sunk
-    window = Window(int(train.steps[start - 1]), int(train.steps[start]), int(evals.steps[-1]))
+    window = Window(int(train.steps[rise.low]), int(train.steps[start]), int(evals.steps[-1]))
     return sunk and eval_hurt(evals, window, limits.eval_climb, at_end=True)
 
 
@@ -205,7 +211,7 @@ def shape_curve(train: Curve) -> Floats:
 def eval_hurt(evals: Curve | None, window: Window, climb: float, *, at_end: bool = False) -> bool:
     """An evaluation during the spike, or the last one of it, lies clearly above the last one before it.
 
-    One between the last low train point and the first high one may have been made on either side of the jump.
+    One between the lowest train point and the first high one may have been made on either side of the jump.
     """
     if evals is None:
         return False

@@ -8,9 +8,9 @@ loss lies far below guessing 10 %, and 2.5 % for those whose first accuracy is 7
 any trend counts, too. Outside the guide this is a warning, a run that has just begun and still falls is left alone, and
 a few points whose noise hides the fall are not judged unless evaluations tell. A loss that had fallen far enough and
 came back is no such case, nor is one that falls within the warm-up, nor a fall of at least 2.5 % with a training
-accuracy that rose by five points and still moves, an evaluated one (or an overlap: IoU, Dice, F1) that rose by eight to
-more than half, or with both losses bending down to a floor on a scale of their own. Where eval loss has turned up away
-from a falling train loss, that is overfitting.
+accuracy that rose by five points, to half or not only at first, an evaluated one (or an overlap: IoU, Dice, F1) that
+rose by eight to more than half, or with both losses bending down to a floor on a scale of their own. Where eval loss
+has turned up away from a falling train loss, that is overfitting.
 
 ## Why it matters
 The model has not learned what the data hold; more of the same will not help when the curve has levelled off.
@@ -64,7 +64,7 @@ class Limits:
     level_evals: int = 8  # evaluations that tell a level eval loss …
     level_noise: float = 0.01  # … whose points scatter by no more than that share of it; own choice
     accuracy: float = 0.05  # by which the train accuracy rose: something is being learned; own choice
-    solved: float = 0.95  # right answers: fewer that never change again are no learning; own choice
+    later: float = 0.02  # … and this much of it after the first third, where it ends below half; own choice
     gained: float = 0.08  # of all answers, by which the evaluated accuracy rose …
     right: float = 0.5  # … to so many at least; labelled runs: no fault has both
     bend_points: int = 8  # of either loss, in which a bend can be seen; own choice
@@ -200,10 +200,11 @@ def accuracy_grows(case: Case, limits: Limits) -> bool:
     accuracy = case.curve(Role.TRAIN_ACCURACY)
     if accuracy is None or len(accuracy) < 8:
         return False
-    whole, later = shape.whole(accuracy), accuracy.values[len(accuracy) // 2 :]
-    if np.ptp(later) == 0 and later[-1] < limits.solved * whole:
-        return False  # the same answers for half of the run: it came to the largest class, and stays there
-    return (accuracy.tail() - shape.start_level(accuracy)) / whole > limits.accuracy
+    end, whole = accuracy.tail(), shape.whole(accuracy)
+    later = end - float(stats.median(accuracy.values[: len(accuracy) // 3]))
+    # what rose in the first steps only, and to less than half, has come to the largest class
+    grows = end >= limits.right * whole or later > limits.later * whole
+    return bool(grows and end - shape.start_level(accuracy) > limits.accuracy * whole)
 
 
 def still_falls(case: Case, curve: Curve, limits: Limits) -> bool:

@@ -304,3 +304,17 @@ def test_an_evaluation_between_two_points_may_have_been_made_on_either_side_of_t
     seen = series("eval/loss", [150, 300, 450, 605, 700, 800], judged)
     (evidence,) = found(RULE, case(train(block(1.0, 20, 60, 100)), seen))
     assert severity(RULE, evidence) is Severity.MEDIUM
+
+
+@pytest.mark.parametrize(("apart", "fires"), [(1.9, True), (2.1, False)])
+def test_evaluations_far_above_train_loss_rise_for_reasons_of_their_own(apart, fires):
+    values = sinking(0.5)
+    assert bool(found(RULE, case(train(values), evals(apart * values[4::5], interval=50)))) is fires
+
+
+@pytest.mark.parametrize(("last", "expected"), [(1.09, Severity.INFO), (1.11, Severity.MEDIUM)])
+def test_what_the_evaluations_have_not_regained_is_lost(last, expected):
+    judged = block(1.0)
+    judged[40:] = last
+    (evidence,) = found(RULE, case(train(ends_lower(1.0, 0.1)), evals(judged, interval=10)))
+    assert severity(RULE, evidence) is expected
