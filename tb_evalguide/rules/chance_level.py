@@ -143,6 +143,7 @@ def one_answer(case: Case, limits: Limits) -> Evidence | None:
         confidence=0.85,
         severity=Severity.MEDIUM,
         variant="one_answer",
+        remedies=(remedies.RARE_CLASS, remedies.OVERFIT_TEN, remedies.LR_RAISE),
     )
 
 

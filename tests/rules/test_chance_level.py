@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from tb_evalguide import remedies
 from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.chance_level import RULE
 
@@ -326,3 +327,8 @@ def test_an_overlap_that_moves_says_that_the_accuracy_is_broken():
 
 def test_that_the_loss_is_one_of_guessing_says_more():
     assert [e.variant for e in found(RULE, classifier(guess(), accuracy(0.1)))] == [""]
+
+
+def test_one_answer_to_everything_has_remedies_of_its_own():
+    (evidence,) = found(RULE, always(0.67))
+    assert evidence.remedies is not None and evidence.remedies[0] is remedies.RARE_CLASS
