@@ -179,7 +179,7 @@ def test_limits_of_one_that_tears_both_losses_apart(height, judged, expected):
 
 @pytest.mark.parametrize(("before", "peak", "judged", "expected"), [
     (0.48, 1.04, 1.04, Severity.MEDIUM),  # of the first level of each loss, which is 1
-    (0.52, 1.04, 1.04, Severity.INFO),
+    (0.52, 1.10, 1.10, Severity.INFO),
     (0.48, 0.96, 1.04, Severity.INFO),
     (0.48, 1.04, 0.96, Severity.INFO),  # the evaluations did not lose all of it
 ])  # fmt: skip
