@@ -298,6 +298,11 @@ def test_how_many_evaluations_tell_a_climb_of_both_losses(n, last, fires):
     assert bool(found(RULE, run)) is fires
 
 
+@pytest.mark.parametrize(("judged", "fires"), [([1.0, 1.2, 1.4], False), ([1.0, 1.1, 1.2, 1.4], True)])
+def test_three_evaluations_that_rise_are_too_few(judged, fires):
+    assert bool(found(RULE, case(train(settles(1.6, start=8.0)), evals(judged, 200), profile="vision"))) is fires
+
+
 @pytest.mark.parametrize(("end", "fires"), [(1.08, False), (1.12, True)])
 def test_few_evaluations_that_only_rise_must_rise_by_a_tenth(end, fires):
     """The mean of the last two above the lowest."""
