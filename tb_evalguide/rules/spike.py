@@ -50,7 +50,7 @@ class Limits:
     eval_climb: float = 0.10  # of the eval loss before; own choice
     devastating: float = 4.0  # times the level before, where the eval loss at least doubles, too; own choice
     doubled: float = 1.0  # of the eval loss before, by which it rose then; own choice
-    sunk: float = 0.2  # of the climb, on a logarithmic axis: it is on its way back; own choice
+    sunk: float = 0.1  # of the climb, on a logarithmic axis: it is on its way back; own choice
     apart: float = 2.0  # times train loss before it, above which an eval loss says nothing of it; as STB002
     at_once: float = 0.05  # of the points, within which such a loss reached its peak; own choice
     learned: float = 0.5  # of the first level that was left before a climb above it: all of that is undone; own choice
