@@ -5,8 +5,9 @@ Whether the loss ends within 2 % of ln(k), the loss of guessing among k classes,
 the accuracy, or from the number of labels that the log states; an AUC of 0.5 stands for an accuracy of a half. A loss
 that stays within 0.3 % of ln 2 needs neither, and beside six accuracies 5 % above ln(k) are near enough. A loss that
 passes the level on its way down does not stay there; one above it, while accuracy stands at 1/k, is no better than
-guessing. Fewer than ten points are only warned of, and so are evaluations that are guessed while train loss fell, and
-an evaluated accuracy that is exactly the same in eight evaluations or more while the training accuracy comes to it.
+guessing. Fewer than ten evaluations, or twenty train points without any, are only warned of, and so are evaluations
+that are guessed while train loss fell, and an evaluated accuracy that is exactly the same in eight evaluations or more
+while the training accuracy comes to it.
 
 ## Why it matters
 The model has learned nothing: every further step costs time and changes nothing.
@@ -43,7 +44,8 @@ class Limits:
     falls: float = 0.01  # of ln(k), over the later half: a loss that passes chance on its way down does not stay there
     many: int = 20  # points of the loss, beside which two accuracies are enough …
     few_accuracies: int = 2  # … own choice
-    settled: int = 10  # points before which a loss that has not moved is a warning: it may yet start; own choice
+    settled: int = 10  # evaluations before which a loss that has not moved is a warning: it may yet start; own choice
+    settled_train: int = 20  # … or train points, where there are none; labelled runs as they grew
     falling_p: float = 0.01  # one-sided Mann–Kendall p of a loss that falls, or an accuracy that rises: no guess; usual
     fallen: float = 0.1  # of the loss, by which it fell in all; own choice
     points: int = 3  # failure-modes.md #5
@@ -86,7 +88,7 @@ def guessing(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if not 0 < end < limits.largest:
         return ()
     k = classes if classes is not None else round(math.exp(end))
-    worse = worse_than_guessing(curve, accuracy, classes, limits)
+    worse = worse_than_guessing(case, curve, accuracy, classes, limits)
     if worse is not None and not (
         train_learned(case, worse.numbers["chance"], limits) or train_is_right(case, worse.numbers["k"], limits)
     ):
@@ -112,7 +114,7 @@ def guessing(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
             tags=(curve.tag,) if accuracy is None else (curve.tag, accuracy.tag),
             numbers={"end": end, "k": k, "chance": math.log(k), "accuracy": share},
             confidence=0.95,
-            severity=Severity.MEDIUM if learned or len(curve) < limits.settled else None,
+            severity=Severity.MEDIUM if learned or young(case, limits) else None,
             label="overfitting" if learned else None,
             variant="evals_only" if learned else "" if math.isfinite(share) else "no_accuracy",
         )
@@ -147,6 +149,13 @@ def one_answer(case: Case, limits: Limits) -> Evidence | None:
     )
 
 
+def young(case: Case, limits: Limits) -> bool:
+    """So little was logged that the loss may yet start to fall."""
+    if case.evals is not None:
+        return len(case.evals) < limits.settled
+    return case.train is None or len(case.train) < limits.settled_train
+
+
 def stands_at(accuracy: Curve | None, k: int, limits: Limits) -> bool:
     """The accuracies of a whole run stand at 1/k, more classes than two, and do not rise."""
     if accuracy is None or len(accuracy) < limits.worse_evals or k < 3:
@@ -176,7 +185,9 @@ def later_share(accuracy: Curve) -> float:
     return float(stats.median(accuracy.values[len(accuracy) // 2 :])) / shape.whole(accuracy)
 
 
-def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits) -> Evidence | None:
+def worse_than_guessing(
+    case: Case, curve: Curve, accuracy: Curve | None, classes: int | None, limits: Limits
+) -> Evidence | None:
     """The later half of the accuracies stands at 1/k while the loss lies above ln k: it answers one class always."""
     if accuracy is None or len(accuracy) < limits.worse_evals:
         return None
@@ -196,7 +207,7 @@ def worse_than_guessing(curve: Curve, accuracy: Curve | None, classes: int | Non
         tags=(curve.tag, accuracy.tag),
         numbers={"end": lowest, "k": k, "chance": math.log(k), "accuracy": share},
         confidence=0.85,
-        severity=Severity.MEDIUM if len(curve) < limits.settled else None,
+        severity=Severity.MEDIUM if young(case, limits) else None,
         variant="worse",
     )
 

@@ -130,9 +130,17 @@ def test_two_accuracies_are_enough_beside_a_long_train_loss(n, fires):
         assert "accuracy" in skipped(RULE, run)
 
 
-@pytest.mark.parametrize(("n", "expected"), [(5, Severity.MEDIUM), (9, Severity.MEDIUM), (10, Severity.HIGH)])
-def test_a_few_points_at_the_level_of_guessing_are_a_warning(n, expected):
-    (evidence,) = found(RULE, case(train(guess(4, n)), arguments={"num_labels": 4}, profile="classification"))
+@pytest.mark.parametrize(("n", "judged", "expected"), [
+    (5, 0, Severity.MEDIUM),
+    (19, 0, Severity.MEDIUM),
+    (20, 0, Severity.HIGH),
+    (60, 2, Severity.MEDIUM),  # it was evaluated twice: a run that has just begun, however often it was logged
+    (60, 9, Severity.MEDIUM),
+    (60, 10, Severity.HIGH),
+])  # fmt: skip
+def test_a_few_points_at_the_level_of_guessing_are_a_warning(n, judged, expected):
+    seen = evals(guess(4, judged), interval=10 * n // judged) if judged else None
+    (evidence,) = found(RULE, case(train(guess(4, n)), seen, arguments={"num_labels": 4}, profile="classification"))
     assert severity(RULE, evidence) is expected
 
 
