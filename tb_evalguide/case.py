@@ -235,10 +235,7 @@ class Case:
         state = self.training.trainer_state
         if state is not None and state.epoch and state.global_step:
             return state.global_step / state.epoch
-        planned, epochs = (
-            self.number("max_steps", "total_steps"),
-            self.number("num_train_epochs", "epochs", "max_epochs"),
-        )
+        planned, epochs = self.number("max_steps", "total_steps"), self.planned_epochs
         if planned and planned > 0 and epochs and epochs > 0:
             return planned / epochs
         return None
@@ -265,6 +262,16 @@ class Case:
         return float(step) if self.steps_are_epochs else None
 
     @cached_property
+    def planned_epochs(self) -> float | None:
+        """How many epochs the run meant to take, where it says so.
+
+        Hugging Face's own number of epochs is there by default, and means nothing beside a positive `max_steps`.
+        """
+        steps = self.number("max_steps")
+        by_steps = steps is not None and steps > 0
+        return self.number(*(() if by_steps else ("num_train_epochs",)), "max_epochs", "num_epochs", "epochs")
+
+    @cached_property
     def planned_steps(self) -> int | None:
         """How many steps the run meant to take, where it says so."""
         state = self.training.trainer_state
@@ -273,7 +280,7 @@ class Case:
         planned = self.number("max_steps", "total_steps", "num_training_steps", "num_steps")
         if planned and planned > 0:
             return int(planned)
-        epochs, per_epoch = self.number("num_train_epochs", "epochs", "max_epochs", "num_epochs"), self.steps_per_epoch
+        epochs, per_epoch = self.planned_epochs, self.steps_per_epoch
         if epochs and epochs > 0 and per_epoch and math.isfinite(epochs * per_epoch):
             return round(epochs * per_epoch)
         return None

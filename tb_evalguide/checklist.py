@@ -368,7 +368,7 @@ def training_samples(case: Case) -> float | None:
     rate = _tagged(case, "train/train_samples_per_second", "train_samples_per_second")
     epochs = case.epochs_at(last_step(case))
     if len(runtime) and len(rate) and epochs and not case.steps_are_epochs:
-        planned = case.number("num_train_epochs") or epochs
+        planned = case.planned_epochs or epochs
         return float(runtime[-1] * rate[-1] / planned)
     batch = case.number("per_device_train_batch_size", "train_batch_size", "batch_size")
     if batch and case.steps_per_epoch and not case.steps_are_epochs:

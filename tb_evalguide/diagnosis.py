@@ -156,6 +156,7 @@ def findings(outcomes: Sequence[Outcome], case: Case) -> tuple[Finding, ...]:
     fired = suppress(fired)
     found: list[Finding] = []
     taken: set[str] = set()
+    settings: dict[str, object] = {}
     arguments = known_arguments(case.training, case.roles)
     written = {choice.series.tag: choice.series.tags for choice in case.roles.choices.values()}
     for rule, evidence in fired:
@@ -164,6 +165,8 @@ def findings(outcomes: Sequence[Outcome], case: Case) -> tuple[Finding, ...]:
         explained = explanation(label, severity, rule, evidence, found)
         remedies = rule.remedies if evidence.remedies is None else evidence.remedies
         advice = advise(remedies, arguments, taken_moves=taken) if explained is None else ()
+        # one setting, one figure: that of the finding that comes first
+        advice = tuple(a for a in advice if a.setting is None or settings.setdefault(a.setting, a.new) == a.new)
         taken |= {remedy.move for remedy in remedies if remedy.move} if explained is None else set()
         found.append(
             Finding(
@@ -277,7 +280,6 @@ def suppress(fired: list[tuple[Rule, Evidence]]) -> list[tuple[Rule, Evidence]]:
 # rule id → rule ids it makes meaningless (failure-modes.md, Suppressions)
 SILENCES: dict[str, tuple[str, ...]] = {
     "INT003": ("OVF002", "OVF005", "OVF007"),  # k-fold train loss: no gap can be read
-    "CNV002": (),
 }
 
 

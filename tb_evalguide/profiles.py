@@ -91,9 +91,12 @@ _GUIDE_METRICS = word_set("perplexity ppl token tokens entropy")
 _VISION_WORDS = word_set("map map50 map95 miou iou box bbox dfl fid psnr ssim lpips mask segm dice")
 _CLASS_WORDS = word_set("accuracy acc acc1 acc5 top1 top5 f1 auc auroc precision recall mcc")
 _REGRESSION_WORDS = word_set("mse mae rmse mape r2 smape rmsle nse huber")
-_RL_WORDS = word_set(
+_RL_WORDS = word_set("rollout episode reward rewards surrogate clipfrac")
+# Names of more than one word, as their tags spell them once other signs are taken for underscores.
+_RL_NAMES = word_set(
     """
-    rollout episode reward rewards ep_rew kl_divergence approx_kl clip_fraction explained_variance
+    ep_rew kl_divergence approx_kl clip_fraction explained_variance policy_loss value_loss a_loss c_loss td_loss
+    td_error q_values exploration_rate
     """
 )
 
@@ -114,6 +117,11 @@ class _Log:
     @cached_property
     def words(self) -> frozenset[str]:
         return frozenset(word for tag in self.tags for word in words_of(tag))
+
+    @cached_property
+    def spelled(self) -> tuple[str, ...]:
+        """The words of each tag, underscores about them."""
+        return tuple(f"_{'_'.join(words_of(tag))}_" for tag in self.tags)
 
     @cached_property
     def start(self) -> float | None:
@@ -203,10 +211,9 @@ def _rl(log: _Log) -> Text | None:
     reward = log.roles.get(Role.REWARD)
     if reward is not None:
         return Text(N_("it logs a reward ({tag})"), {"tag": reward.tag})
-    if len(log.words & _RL_WORDS) >= 2 and "chosen" not in log.words:
-        return Text(
-            N_("the tags are those of reinforcement learning ({words})"), {"words": _list(log.words & _RL_WORDS)}
-        )
+    found = (log.words & _RL_WORDS) | {name for name in _RL_NAMES for tag in log.spelled if f"_{name}_" in tag}
+    if len(found) >= 2 and "chosen" not in log.words:
+        return Text(N_("the tags are those of reinforcement learning ({words})"), {"words": _list(found)})
     return None
 
 

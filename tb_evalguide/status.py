@@ -71,7 +71,7 @@ def _losses(case: Case) -> list[Series]:
 def planned_steps(case: Case) -> int | None:
     """The last step the run means to reach, on the log's own step axis; None where nothing tells."""
     planned = case.planned_steps
-    epochs = case.number("epochs", "num_train_epochs", "max_epochs", "num_epochs")
+    epochs = case.planned_epochs
     if planned is None and case.steps_are_epochs and epochs is not None:
         planned = round(epochs) - (1 if case.first_step == 0 else 0)
     return planned if planned is not None and planned > 0 else None
@@ -110,7 +110,7 @@ def finish_mark(case: Case) -> Text | None:
     planned, step = planned_steps(case), last_step(case)
     if planned and step >= planned - _step_slack(case):
         return Text(N_("it reached the planned {planned} steps"), {"planned": planned})
-    epochs, epoch = case.number("num_train_epochs", "max_epochs", "num_epochs"), case.epochs_at(step)
+    epochs, epoch = case.planned_epochs, case.epochs_at(step)
     if epochs and epoch is not None and not case.steps_are_epochs and epoch >= epochs - EPOCH_SLACK:
         return Text(N_("it reached the planned {epochs:g} epochs"), {"epochs": epochs})
     statuses = {run.status.casefold() for run in case.training.runs if run.status}

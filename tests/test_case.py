@@ -136,7 +136,9 @@ def test_steps_per_epoch_from_each_source():
     epoch = series("train/epoch", every(100), np.arange(1, 101) / 25)
     assert case(t, epoch=epoch).steps_per_epoch == pytest.approx(250)
     assert case(t, trainer_state=TrainerState("x", epoch=4.0, global_step=1000)).steps_per_epoch == 250
-    assert case(t, arguments={"max_steps": 1000, "num_train_epochs": 4}).steps_per_epoch == 250
+    assert case(t, arguments={"max_steps": 1000, "max_epochs": 4}).steps_per_epoch == 250
+    assert case(t, arguments={"total_steps": 1000, "num_train_epochs": 4}).steps_per_epoch == 250
+    assert case(t, arguments={"max_steps": 1000, "num_train_epochs": 3.0}).steps_per_epoch is None, "HF ignores epochs"
     assert case(t).steps_per_epoch is None
 
 

@@ -61,6 +61,14 @@ def test_what_they_do_is_not_contradicted_by_a_later_finding(
     assert later.explained_by is None and bool(later.remedies) is not contradicted
 
 
+def test_one_setting_is_given_one_figure() -> None:
+    """A tenth of the rate by the first finding, a hundredth by the next: only the first is told."""
+    first = outcome(frozen, (remedies.LR_TENTH,), tier=chance_level.RULE.tier, steps=(10, 500), label="stalled")
+    found_ = said(first, outcome(chance_level, (remedies.LR_HUNDREDTH, remedies.OVERFIT_TEN)))
+    assert [advice.setting for advice in found_["LRN002"].remedies] == ["learning_rate"]
+    assert [advice.setting for advice in found_["LRN001"].remedies] == [None]
+
+
 def test_a_consequence_is_given_none_even_of_its_own() -> None:
     cause = outcome(frozen, None, label="data_integrity", tier=chance_level.RULE.tier, steps=(10, 500))
     finding = said(cause, outcome(chance_level, (remedies.CHECK_EVALUATION,)))["LRN001"]

@@ -72,6 +72,17 @@ def test_what_else_marks_an_end():
     assert run_status(ten_hours(epoch=epoch, arguments={"num_train_epochs": 4})).state == "unknown"
 
 
+def test_epochs_that_a_number_of_steps_overrides_mark_no_end():
+    """Hugging Face's arguments say three epochs by default; a positive `max_steps` is what counts."""
+    steps = np.arange(100, 3700, 100)
+    epoch = series("epoch", steps, steps / 100)
+    by_steps = {"max_steps": 30_000, "num_train_epochs": 3.0}
+    assert run_status(ten_hours(epoch=epoch, arguments=by_steps)).state == "unknown"
+    assert run_status(ten_hours(epoch=epoch, arguments={**by_steps, "max_steps": -1})).state == "finished"
+    crash = LogFault("out_of_memory", "train.log", 7, "CUDA out of memory", LAST + 5)
+    assert run_status(ten_hours(epoch=epoch, arguments=by_steps, log_faults=(crash,)), LAST + 60).state == "crashed"
+
+
 def test_phases():
     assert run_status(case(), LAST).phase == "L1"
     now = LAST - 700
