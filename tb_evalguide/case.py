@@ -286,6 +286,17 @@ class Case:
         return None
 
     @cached_property
+    def warmup_steps(self) -> int | None:
+        """Steps for which the learning rate is meant to rise, by the arguments; None where these do not tell."""
+        steps = self.number("warmup_steps", "num_warmup_steps", "warmup_iters", "warmup_updates", "lr_warmup_steps")
+        if steps is not None and steps > 0:
+            return int(steps)
+        share = self.number("warmup_ratio", "warmup_fraction", "warmup_proportion")
+        if share is not None and 0 < share <= 1 and self.planned_steps is not None:
+            return round(share * self.planned_steps)
+        return None
+
+    @cached_property
     def is_nats(self) -> bool:
         """Losses are token cross-entropies in nats, so that exp(loss) is a perplexity."""
         return self.profile.id in ("guide", "llm-sft", "pretrain")

@@ -31,7 +31,7 @@ from tb_evalguide.model import (
 from tb_evalguide.profiles import choose_profile
 from tb_evalguide.remedies import advise, known_arguments
 from tb_evalguide.roles import choose_roles
-from tb_evalguide.rules import RULES, overfitting
+from tb_evalguide.rules import RULES, lr_too_low, overfitting
 from tb_evalguide.status import run_status
 
 _log = logging.getLogger(__name__)
@@ -322,6 +322,25 @@ def verdict(case: Case, found: Sequence[Finding], outcomes: Sequence[Outcome]) -
     return Verdict("healthy", "ok", healthy_confidence(case, found, failed), healthy_headline(case, found))
 
 
+def step_of(curve: Curve | None, count: int) -> int | None:
+    """The step at which there will be so many points, if they are logged as far apart as so far; None if unknown."""
+    if curve is None or not len(curve):
+        return None
+    apart = float(stats.median(np.diff(curve.steps))) if len(curve) > 1 else float(curve.steps[0])
+    return int(curve.steps[-1] + (count - len(curve)) * apart) if apart > 0 else None
+
+
+def from_step(step: int | None) -> Text:
+    """From which step on there is an answer; nothing where that is not known."""
+    return Text(N_(", from about step {step} on"), {"step": step}) if step is not None else Text("")
+
+
+def when_logged(case: Case, points: int, evaluations: int) -> Text:
+    """From which step on the log will have so many train points or evaluations, whichever comes first."""
+    known = [step_of(case.train, points), step_of(case.evals, evaluations)]
+    return from_step(min((step for step in known if step is not None), default=None))
+
+
 def logged_points(case: Case) -> dict[str, int]:
     """How many points there are of the train loss, the evaluations, the metric with most, and the reward."""
     points = {
@@ -364,9 +383,10 @@ def missing(case: Case) -> Text | None:
     if best < LEAST_CURVE:
         return Text(
             N_(
-                "Too few points were logged ({count}): no trend can be told yet. A first answer needs {need} of a loss."
+                "Too few points were logged ({count}): no trend can be told yet. A first answer needs {need} of a "
+                "loss{when}."
             ),
-            {"count": best, "need": LEAST_CURVE},
+            {"count": best, "need": LEAST_CURVE, "when": when_logged(case, LEAST_CURVE, LEAST_CURVE)},
         )
     if is_short(points) and not fell_plainly(case) and not case.is_guide:
         params = {
@@ -374,12 +394,13 @@ def missing(case: Case) -> Text | None:
             "evals": points["eval"],
             "points": MIN_HEALTHY_POINTS,
             "need": MIN_HEALTHY_EVALS,
+            "when": when_logged(case, MIN_HEALTHY_POINTS, MIN_HEALTHY_EVALS),
         }
         return Text(
             N_(
                 "No fault in what was logged, but {train} train points and {evals} evaluations are too few to "
                 "call the run healthy; "
-                "that takes {points} train points or {need} evaluations."
+                "that takes {points} train points or {need} evaluations{when}."
             ),
             params,
         )
@@ -387,9 +408,9 @@ def missing(case: Case) -> Text | None:
         return Text(
             N_(
                 "Only the warm-up was logged (learning rate still rising at step {step}): nothing can be judged "
-                "before it ends."
+                "before it ends{when}."
             ),
-            {"step": case.last_step},
+            {"step": case.last_step, "when": from_step(case.warmup_steps)},
         )
     return None
 
@@ -411,8 +432,13 @@ def standstill(case: Case, outcomes: Sequence[Outcome]) -> Text | None:
     if any(told) or not shape.progress(case) < LEAST_PROGRESS:
         return None
     return Text(
-        N_("The loss has hardly fallen yet ({start:.4g} → {end:.4g}), and {steps} steps are too few to say why."),
-        {"start": start, "end": end, "steps": case.last_step - case.first_step},
+        N_("The loss has hardly fallen yet ({start:.4g} → {end:.4g}), and {steps} steps are too few to say why{when}."),
+        {
+            "start": start,
+            "end": end,
+            "steps": case.last_step - case.first_step,
+            "when": from_step(max(case.first_step + lr_too_low.RULE.limits.steps, case.last_step + 1)),
+        },
     )
 
 
@@ -424,9 +450,14 @@ def few_rising_evals(case: Case) -> Text | None:
     return Text(
         N_(
             "Eval loss rose from {first:.3g} to {last:.3g} in {count} evaluations: too few to call it overfitting, and "
-            "too much to call the run healthy. The next evaluation tells."
+            "too much to call the run healthy. The next evaluation tells{when}."
         ),
-        {"first": float(evals.values[0]), "last": float(evals.values[-1]), "count": len(evals)},
+        {
+            "first": float(evals.values[0]),
+            "last": float(evals.values[-1]),
+            "count": len(evals),
+            "when": from_step(step_of(evals, len(evals) + 1)),
+        },
     )
 
 

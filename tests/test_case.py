@@ -142,6 +142,14 @@ def test_steps_per_epoch_from_each_source():
     assert case(t).steps_per_epoch is None
 
 
+def test_warm_up_by_the_arguments():
+    def steps(**arguments):
+        return case(train(decay(9)), arguments=arguments).warmup_steps
+
+    assert steps(warmup_steps=200) == 200 and steps(warmup_steps=0, warmup_ratio=0.1, max_steps=1000) == 100
+    assert steps(warmup_ratio=0.1) is None and steps(warmup_ratio=7, max_steps=1000) is None and steps() is None
+
+
 def test_epochs_at():
     epoch = series("train/epoch", every(100), np.arange(1, 101) / 25)
     assert case(train(decay(100)), epoch=epoch).epochs_at(505) == pytest.approx(2.02)

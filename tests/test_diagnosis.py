@@ -10,12 +10,13 @@ import pytest
 
 from tb_evalguide import remedies
 from tb_evalguide.case import Case
-from tb_evalguide.diagnosis import Outcome, findings, verdict
+from tb_evalguide.diagnosis import Outcome, check_rule, findings, verdict
+from tb_evalguide.i18n import render
 from tb_evalguide.model import CheckResult, Evidence, Finding, Remedy, Severity, Text, Verdict
 from tb_evalguide.remedies import advise
 from tb_evalguide.rules import RULES, chance_level, frozen
 
-from .support.checks import decay, evals, every, train
+from .support.checks import decay, evals, every, rate, train
 from .support.phases import case, series
 
 SEEN = Evidence(
@@ -115,3 +116,23 @@ def test_healthy_is_less_sure_beside_information_and_a_check_that_failed() -> No
 def test_how_sure_it_is_that_nothing_can_be_said(run: Case, confidence: float) -> None:
     said_of = sure(run)
     assert (said_of.label, said_of.confidence) == ("insufficient_data", confidence)
+
+
+@pytest.mark.parametrize(("run", "says"), [
+    (case(train(decay(3)), profile="generic"), "4 of a loss, from about step 40 on."),
+    (case(None, evals(decay(3)), profile="generic"), "4 of a loss, from about step 400 on."),
+    (case(series("loss", [50], [1.0]), profile="generic"), "4 of a loss, from about step 200 on."),
+    (case(series("loss", [0], [1.0]), profile="generic"), "4 of a loss."),  # how far apart they are is not known
+    (case(train(np.resize([1.0, 1.1], 5)), profile="generic"), "6 evaluations, from about step 120 on."),
+    (case(train(decay(30, 3.0, 2.8)), lr=rate(np.linspace(1e-6, 1e-4, 30)), arguments={"warmup_steps": 500},
+          profile="pretrain"), "before it ends, from about step 500 on."),
+    (case(train(np.linspace(2.0, 1.99, 30), interval=3), profile="pretrain"),
+     "too few to say why, from about step 103 on."),
+    (case(train(decay(5, noise=0.0)), evals([1.0, 1.2], interval=25), profile="generic"),
+     "The next evaluation tells, from about step 75 on."),
+])  # fmt: skip
+def test_from_which_step_on_more_could_be_said(run: Case, says: str) -> None:
+    outcomes = tuple(check_rule(rule, run) for rule in RULES)
+    said_of = verdict(run, findings(outcomes, run), outcomes)
+    assert said_of.label == "insufficient_data" and render(said_of.headline).endswith(says)
+    assert "{" not in render(said_of.headline, "ko")
