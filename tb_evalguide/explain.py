@@ -36,6 +36,7 @@ class Limit:
     name: str
     value: Any
     source: str
+    from_runs: bool = False  # it was chosen on labelled runs
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class RulePage:
     todo: str
     wrong: str
     limits: tuple[Limit, ...] = ()
+    needs: tuple[tuple[str, int], ...] = ()  # (role, points) without which the rule is skipped
+
+    @property
+    def chosen_on_runs(self) -> bool:
+        """Any of the limits comes from labelled runs."""
+        return any(limit.from_runs for limit in self.limits)
 
     @property
     def sections(self) -> tuple[tuple[str, str], ...]:
@@ -94,6 +101,7 @@ def page(rule: Rule, lang: str = "en", limits: bool = False) -> RulePage:
         guide=rule.guide,
         severity=rule.severity.value,
         limits=_limits(rule, lang) if limits and rule.limits is not None else (),
+        needs=tuple((need.role.value, need.points) for need in rule.needs),
         **texts,
     )
 
@@ -101,7 +109,12 @@ def page(rule: Rule, lang: str = "en", limits: bool = False) -> RulePage:
 def _limits(rule: Rule, lang: str) -> tuple[Limit, ...]:
     sources = limit_comments(inspect.getsource(type(rule.limits)))
     return tuple(
-        Limit(f.name, getattr(rule.limits, f.name), gettext_for(sources.get(f.name, ""), lang))
+        Limit(
+            f.name,
+            getattr(rule.limits, f.name),
+            gettext_for(sources.get(f.name, ""), lang),
+            "labelled" in sources.get(f.name, ""),
+        )
         for f in dataclasses.fields(rule.limits)
     )
 
@@ -137,17 +150,34 @@ def as_markdown(rule_page: RulePage, lang: str = "en") -> str:
     lines += [" · ".join(facts), ""]
     for heading, text in rule_page.sections:
         lines += [f"## {gettext_for(heading, lang)}", "", text, ""]
+    lines += [f"## {gettext_for(LEAST, lang)}", "", least_data(rule_page, lang), ""]
     if rule_page.limits:
         name, default, source = (gettext_for(m, lang) for m in (NAME, DEFAULT, SOURCE))
         lines += [f"## {gettext_for(LIMITS, lang)}", "", f"| {name} | {default} | {source} |", "|---|---|---|"]
         lines += [f"| `{limit.name}` | {_value(limit.value)} | {_cell(limit.source)} |" for limit in rule_page.limits]
+        if rule_page.chosen_on_runs:
+            lines += ["", gettext_for(CHOSEN, lang)]
         lines += ["", gettext_for(HOW_TO_CHANGE, lang), "", "```toml"]
         first = rule_page.limits[0]
         lines += [f"[limits.{rule_page.id}]", f"{first.name} = {_toml(first.value)}", "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def least_data(rule_page: RulePage, lang: str = "en") -> str:
+    """What must have been logged before the rule says anything."""
+    if not rule_page.needs:
+        return gettext_for(NEEDS_BY_LIMITS, lang)
+    return ", ".join(gettext_for(NEEDS, lang).format(role=role, points=points) for role, points in rule_page.needs)
+
+
 GUIDE = N_("guide")
+LEAST = N_("Least data")
+NEEDS = N_("`{role}`: {points} points")
+NEEDS_BY_LIMITS = N_("By the limits below: where less was logged the rule is skipped, and says what it lacks.")
+CHOSEN = N_(
+    "Limits that come from labelled runs, and on which a verdict hinges, were picked again without the project that is "
+    "judged: docs/accuracy.md shows what that changes."
+)
 NAME = N_("name")
 DEFAULT = N_("default")
 SOURCE = N_("where it comes from")

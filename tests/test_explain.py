@@ -90,6 +90,17 @@ def test_every_rule_has_a_whole_page(rule: Rule) -> None:
         assert page(rule, lang).limits == ()
 
 
+def test_the_least_data_and_where_limits_come_from_are_said() -> None:
+    spike, slow = (next(rule for rule in RULES if rule.id == name) for name in ("STB003", "LRN003"))
+    assert "## Least data\n\n`train_loss`: 12 points" in as_markdown(page(spike, limits=True))
+    by_limits = as_markdown(page(slow, limits=True))
+    assert "By the limits below" in by_limits and "picked again without the project" in by_limits
+    assert "picked again" not in as_markdown(page(spike)), "no limits, no word on them"
+    assert "train_loss" in as_markdown(page(spike, "ko"), "ko") and "Least data" not in as_markdown(
+        page(spike, "ko"), "ko"
+    )
+
+
 def test_the_list_names_every_rule_once() -> None:
     shown = paint(list_of([page(rule) for rule in RULES], "en", 100), colour=False)
     assert [sum(row.startswith(rule.id + " ") for row in shown.splitlines()) for rule in RULES] == [1] * len(RULES)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tb_evalguide.explain import CHOSEN, LEAST, least_data
 from tb_evalguide.i18n import N_, gettext_for
 from tb_evalguide.render.layout import Column, Line, Span, line, table, wrap
 from tb_evalguide.render.words import LABELS, SEVERITIES, word
@@ -28,11 +29,15 @@ def lines_of(page: RulePage, lang: str, columns: int) -> list[Line]:
         for paragraph in text.split("\n"):
             lead = re.match(r"\s*(?:[-*]|\d+\.)? *", paragraph)
             lines += wrap(_styled(f"  {paragraph}"), columns, indent=2 + (lead.end() if lead else 0))
+    lines += [(), line(Span(gettext_for(LEAST, lang), "bold"))]
+    lines += wrap(_styled(f"  {least_data(page, lang)}"), columns, indent=2)
     if page.limits:
         lines += [(), line(Span(gettext_for(N_("Limits"), lang), "bold"))]
         for limit in page.limits:
             value = f"{limit.value:g}" if isinstance(limit.value, float) else str(limit.value)
             lines += wrap(line("  ", Span(f"{limit.name} = {value}", "code"), f"  {limit.source}"), columns, indent=6)
+        if page.chosen_on_runs:
+            lines += wrap(line("  ", Span(gettext_for(CHOSEN, lang), "dim")), columns, indent=2)
     return lines
 
 
