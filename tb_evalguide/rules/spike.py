@@ -59,6 +59,8 @@ class Limits:
     start: float = 0.05  # of the points: a climb out of those is the start's; own choice
     most: int = 5  # spikes that are told one by one; own choice
     lr_rise: float = 0.20  # of the learning rate before: a rise of the rate explains one of the loss; own choice
+    grad_jump: float = 3.0  # times the median gradient norm before, to which it jumps with the loss; own choice …
+    grad_points: int = 5  # … of so many logged norms; own choice
     solved: float = 0.96  # right answers at the end: nothing was lost; as OVF001 …
     solved_near: float = 0.01  # … if they are as many as at best but for this share; as OVF001
     forgot: float = 0.2  # of all answers, by which accuracy fell in between: much was lost for a time; own choice
@@ -111,6 +113,7 @@ def spike(case: Case, train: Curve, light: Floats, rise: shape.Rise, limits: Lim
     harmless = harmless and not devastating(case.evals, rise, window, limits)
     right = shape.solved(case, limits.solved, limits.solved_near) is not None
     harmless = harmless or (right and not forgot(case, window, limits.forgot))
+    torn = gradients_spike(case, window, limits)
     return Evidence(
         steps=(window.first, window.last),
         tags=(train.tag,),
@@ -120,10 +123,24 @@ def spike(case: Case, train: Curve, light: Floats, rise: shape.Rise, limits: Lim
             "factor": rise.factor,
             "length": end - start,
         },
-        confidence=0.8,
+        confidence=0.9 if torn else 0.8,
         severity=Severity.MEDIUM if lingers and hurt and not harmless else Severity.INFO,
         variant="" if rise.end is not None else "sinks",
+        # gradients that stayed as they were speak for the batches (failure-modes.md, #10 without #15)
+        remedies=(remedies.CHECK_BATCHES, remedies.WARMUP) if torn is False else None,
     )
+
+
+def gradients_spike(case: Case, window: Window, limits: Limits) -> bool | None:
+    """The gradient norm jumped with the loss; None where it was not logged about there."""
+    grad = case.curve(Role.GRAD_NORM)
+    if grad is None:
+        return None
+    before = grad.values[grad.steps <= window.low][-limits.grad_points :]
+    during = grad.between(window.low + 1, window.last).values
+    if len(before) < limits.grad_points or not len(during):
+        return None
+    return bool(during.max() > limits.grad_jump * stats.median(before))
 
 
 def sinks(case: Case, train: Curve, light: Floats, rise: shape.Rise, start: int, limits: Limits) -> bool:

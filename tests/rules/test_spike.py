@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tb_evalguide import remedies
 from tb_evalguide.model import Role, Severity
 from tb_evalguide.rules.spike import RULE
 
@@ -318,3 +319,24 @@ def test_what_the_evaluations_have_not_regained_is_lost(last, expected):
     judged[40:] = last
     (evidence,) = found(RULE, case(train(ends_lower(1.0, 0.1)), evals(judged, interval=10)))
     assert severity(RULE, evidence) is expected
+
+
+@pytest.mark.parametrize(("jump", "logged", "confidence", "batches_only"), [
+    (3.1, 200, 0.9, False),  # the gradients jumped with the loss: it is the optimiser's
+    (2.9, 200, 0.8, True),  # they did not: look at the data
+    (3.1, 0, 0.8, False),
+])  # fmt: skip
+def test_gradients_tell_whether_the_steps_or_the_data_are_to_blame(jump, logged, confidence, batches_only):
+    norms = np.ones(200)
+    norms[101:105] = jump
+    grad = series("train/grad_norm", every(200), norms) if logged else None
+    (evidence,) = found(RULE, case(train(spiked(1.0, 20)), grad=grad))
+    assert evidence.confidence == confidence
+    assert (evidence.remedies == (remedies.CHECK_BATCHES, remedies.WARMUP)) is batches_only
+
+
+@pytest.mark.parametrize(("before", "confidence"), [(4, 0.8), (5, 0.9)])
+def test_so_many_gradients_must_have_been_logged_before(before, confidence):
+    grad = series("train/grad_norm", [10 * (100 - before + i) for i in range(before + 10)], [1.0] * before + [9.0] * 10)
+    (evidence,) = found(RULE, case(train(spiked(1.0, 20)), grad=grad))
+    assert evidence.confidence == confidence
