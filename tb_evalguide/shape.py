@@ -290,6 +290,16 @@ def in_warmup(case: Case) -> bool:
     return rising and lr.values[0] < 0.5 * lr.values[-1]
 
 
+def warmup_end(case: Case) -> int | None:
+    """The step at which the learning rate reached its peak, if it rose to it in the first half; None otherwise."""
+    lr = case.lr
+    if lr is None or len(lr) < 3:
+        return None
+    top = int(np.argmax(lr.values))
+    early = 0 < top < len(lr) // 2 and lr.values[0] < 0.5 * lr.values[top]
+    return int(lr.steps[top]) if early and bool((np.diff(lr.values[: top + 1]) >= 0).all()) else None
+
+
 def eval_accuracy(case: Case) -> Curve | None:
     """The evaluated accuracy of a classifier: by its role, or a metric of that name. Not that of tokens."""
     if case.profile.id != "classification":

@@ -3,7 +3,7 @@
 ## What it checks
 Points of the gradient norm more than 5 σ (on a log scale) and ten times above the median of the fifty before them, at
 least two within five. It is a fault when the loss jumps with them and does not come straight back, and a warning when
-the norm ends a thousand times above what was usual; otherwise it is information.
+the norm ends a thousand times above what was usual; otherwise it is information, and nothing within the warm-up.
 
 ## Why it matters
 One huge step can undo thousands of small ones. What looks like bad luck in the loss is then seen where it starts.
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, stats
+from tb_evalguide import remedies, shape, stats
 from tb_evalguide.case import Case
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Need, Role, Rule, Severity, Skip, Tier
@@ -57,6 +57,10 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     harm = loss_after(case, step)
     last = float(stats.median(grad.values[-limits.last :]))
     ends_high = last > limits.beyond * max(usual, 1e-300) and last > limits.large
+    harmless = harm <= limits.loss_rise and not ends_high
+    warm = shape.warmup_end(case)
+    if harmless and warm is not None and grad.steps[hits[-1]] < warm:
+        return ()  # the warm-up mutes it (failure-modes.md, Suppressions)
     numbers = {
         "usual": usual,
         "peak": float(grad.values[hits].max()),

@@ -6,7 +6,7 @@ import pytest
 from tb_evalguide.model import Severity
 from tb_evalguide.rules.gradient_explosion import RULE
 
-from ..support.checks import decay, found, norms, severity, skipped, train
+from ..support.checks import decay, found, norms, rate, severity, skipped, train
 from ..support.phases import case
 
 N = 200
@@ -120,3 +120,15 @@ def test_either_side_of_the_harm(to, variant):
     loss = np.repeat([2.0, 2.0 * to], 30)
     (evidence,) = found(RULE, case(train(loss), grad=norms(np.repeat([1.0, 50.0, 1.0], [30, 5, 25]))))
     assert evidence.variant == variant
+
+
+@pytest.mark.parametrize(("at", "to", "fires"), [
+    (40, 1.0, False),  # within the warm-up, and the loss knows nothing of it
+    (40, 2.0, True),
+    (70, 1.0, True),  # after it
+])  # fmt: skip
+def test_the_warm_up_mutes_what_did_no_harm(at, to, fires):
+    lr = rate(np.concatenate([np.linspace(0, 1e-3, 60), np.full(140, 1e-3)]))
+    run = case(train(jumped(to, at)), grad=norms(exploding(1e4, at)), lr=lr)
+    assert bool(found(RULE, run)) is fires
+    assert found(RULE, case(train(jumped(to, at)), grad=norms(exploding(1e4, at)))), "without a warm-up it is told"
