@@ -45,6 +45,31 @@ class Curve:
         return len(self.steps)
 
     @cached_property
+    def start(self) -> float:
+        """Where it begins: its first value, steadied by a line through the first points where noise explains both.
+
+        A real first fall is steep and is kept; a single odd first batch is not taken for the start.
+        """
+        first, n = float(self.values[0]), len(self)
+        if n < 12:
+            return first
+        m = max(5, n // 20)
+        slope = stats.theil_sen(self.steps[:m], self.values[:m])
+        middle = float(stats.median(self.values[:m] - slope * (self.steps[:m] - self.steps[0])))
+        return middle if abs(first - middle) <= 3 * self.noise else first
+
+    @cached_property
+    def log_noise(self) -> float:
+        """Relative σ of one raw point about the local level; for curves that are not all positive, noise over range."""
+        if len(self) < 5:
+            return 0.0
+        if (self.values > 0).all():
+            d = stats.second_differences(self.steps, np.log(self.values))
+            return stats.mad_sigma(np.concatenate([d, -d]))
+        spread = float(np.ptp(self.level))
+        return self.noise / spread if spread > 0 else 0.0
+
+    @cached_property
     def noise(self) -> float:
         """σ of one raw point about the local level: robust, from second differences (insensitive to the trend)."""
         d = stats.second_differences(self.steps, self.values)

@@ -191,7 +191,11 @@ SEVERITY_ORDER = {Severity.CRITICAL: 0, Severity.HIGH: 1, Severity.MEDIUM: 2, Se
 
 
 def importance(rule: Rule, evidence: Evidence) -> tuple[int, int, int, int]:
-    """Sort key: information last; then tier, then severity, then onset (failure-modes.md, One headline)."""
+    """Sort key: information last; then tier, then severity, then onset (failure-modes.md, One headline).
+
+    The catalogue has onset before severity within a tier. A warning of a beginning is earlier than the fault it leads
+    to, and would hide it.
+    """
     severity = evidence.severity or rule.severity
     tier = evidence.tier or rule.tier
     return (int(severity is Severity.INFO), int(tier), SEVERITY_ORDER[severity], evidence.steps[0])

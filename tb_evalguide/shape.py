@@ -81,18 +81,8 @@ def rises(level: Floats, threshold: float, signed: bool = False) -> list[Rise]:
 
 
 def start_level(curve: Curve) -> float:
-    """Where the curve begins: its first value, steadied by a line through the first points where noise explains both.
-
-    A real first fall is steep and is kept; a single odd first batch is not taken for the start.
-    """
-    first = float(curve.values[0])
-    n = len(curve)
-    if n < 12:
-        return first
-    m = max(5, n // 20)
-    slope = stats.theil_sen(curve.steps[:m], curve.values[:m])
-    middle = float(stats.median(curve.values[:m] - slope * (curve.steps[:m] - curve.steps[0])))
-    return middle if abs(first - middle) <= 3 * curve.noise else first
+    """Where the curve begins (`Curve.start`)."""
+    return curve.start
 
 
 @dataclass(frozen=True)
@@ -353,14 +343,8 @@ def whole(accuracy: Curve) -> float:
 
 
 def log_noise(curve: Curve) -> float:
-    """Relative σ of one raw point about the local level; for curves that are not all positive, noise over range."""
-    if len(curve) < 5:
-        return 0.0
-    if (curve.values > 0).all():
-        d = stats.second_differences(curve.steps, np.log(curve.values))
-        return stats.mad_sigma(np.concatenate([d, -d]))
-    spread = float(np.ptp(curve.level))
-    return curve.noise / spread if spread > 0 else 0.0
+    """Relative σ of one raw point about the local level (`Curve.log_noise`)."""
+    return curve.log_noise
 
 
 def reference_level(curve: Curve) -> float:
