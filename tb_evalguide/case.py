@@ -15,6 +15,7 @@ from tb_evalguide import stats
 from tb_evalguide.config import Config
 from tb_evalguide.model import Cost, Floats, Ints, Profile, Role, RoleChoice, Roles, Series, Training
 from tb_evalguide.profiles import LATEST_EPOCH, may_count_epochs
+from tb_evalguide.remedies import ALIASES
 
 PERPLEXITY_LOSS = 20.0  # nats: exp(20) is 5e8, more tokens than any vocabulary has to hesitate among
 KERAS_EPOCH = "epoch_"  # Keras' TensorBoard callback: epoch_loss, epoch_accuracy
@@ -313,10 +314,10 @@ class Case:
     @cached_property
     def warmup_steps(self) -> int | None:
         """Steps for which the learning rate is meant to rise, by the arguments; None where these do not tell."""
-        steps = self.number("warmup_steps", "num_warmup_steps", "warmup_iters", "warmup_updates", "lr_warmup_steps")
+        steps = self.number(*ALIASES["warmup_steps"])
         if steps is not None and steps > 0:
             return int(steps)
-        share = self.number("warmup_ratio", "warmup_fraction", "warmup_proportion")
+        share = self.number(*ALIASES["warmup_ratio"])
         if share is not None and 0 < share <= 1 and self.planned_steps is not None:
             return round(share * self.planned_steps)
         return None

@@ -16,6 +16,7 @@ from tb_evalguide.config import Config, limits_of
 from tb_evalguide.i18n import N_
 from tb_evalguide.judgements import judge
 from tb_evalguide.model import (
+    Advice,
     CheckResult,
     Evidence,
     Finding,
@@ -47,6 +48,13 @@ SLOWNESS = ("LRN003", "LRN004")  # the rules that say why a loss hardly falls
 LEAST_PROGRESS = 0.025  # relative drop of the loss (as LRN003): less is none, and "healthy" would be said by absence
 LEAST_FALL = 1e-3  # of the first loss: beside no noise at all a fall in the last digits is none; own choice
 LEARNED_IN_WARMUP = 0.2  # relative drop of the loss: a run that learns so well while its rate still rises is judged
+# Shares of right answers among runs that nobody had seen (docs/accuracy.md, Confidence)
+LACKING_FEW = 0.95  # of those with fewer than four points of anything
+LACKING_SHORT = 0.85  # of those with too few to be called healthy
+LACKING_SIGHT = 0.6  # of those with points enough, but no loss among them, or nothing but its noise or a warm-up
+HEALTHY = 0.94  # of the runs called healthy, with evaluations or without, many points or few
+HEALTHY_NEAR = 0.03  # fewer, where something less than a fault was found
+HEALTHY_BLIND = 0.6  # of those without any loss
 
 
 @dataclass(frozen=True)
@@ -164,10 +172,11 @@ def findings(outcomes: Sequence[Outcome], case: Case) -> tuple[Finding, ...]:
         label = evidence.label or rule.label
         explained = explanation(label, severity, rule, evidence, found)
         remedies = rule.remedies if evidence.remedies is None else evidence.remedies
-        advice = advise(remedies, arguments, taken_moves=taken) if explained is None else ()
-        # one setting, one figure: that of the finding that comes first
-        advice = tuple(a for a in advice if a.setting is None or settings.setdefault(a.setting, a.new) == a.new)
-        taken |= {remedy.move for remedy in remedies if remedy.move} if explained is None else set()
+        advice: tuple[Advice, ...] = ()
+        if explained is None:
+            advice = advise(remedies, arguments, taken_moves=taken, taken_settings=settings)
+            taken |= {remedy.move for remedy in remedies if remedy.move}
+            settings |= {a.setting: a.new for a in advice if a.setting is not None}
         found.append(
             Finding(
                 rule=rule.id,
@@ -484,7 +493,7 @@ def fell_beyond_chance(case: Case) -> bool:
     curves = [c for c in (case.train, case.evals) if c is not None and len(c) >= LEAST_CURVE]
     return any(
         stats.mann_kendall(c.values).p_down < 0.05
-        or shape.start_level(c) - c.tail(0.1, 2) > max(shape.HIDDEN_SIGMAS * c.noise, LEAST_FALL * abs(c.values[0]))
+        or c.start - c.tail(0.1, 2) > max(shape.HIDDEN_SIGMAS * c.noise, LEAST_FALL * abs(c.values[0]))
         for c in curves
     )
 
@@ -500,7 +509,7 @@ def healthy_headline(case: Case, found: Sequence[Finding]) -> Text:
     train, evals = case.train, case.evals
     if evals is not None and len(evals) >= 2 and train is not None and len(train) >= 2:
         params = {
-            "t0": shape.start_level(train),
+            "t0": train.start,
             "t1": train.tail(),
             "e0": float(evals.values[0]),
             "e1": float(evals.values[-1]),
@@ -511,7 +520,7 @@ def healthy_headline(case: Case, found: Sequence[Finding]) -> Text:
         )
     curve = train if train is not None and len(train) >= 2 else evals
     if curve is not None and len(curve) >= 2:
-        params = {"first": shape.start_level(curve), "end": curve.tail()}
+        params = {"first": curve.start, "end": curve.tail()}
         if evals is None:
             return Text(
                 N_(
@@ -522,15 +531,6 @@ def healthy_headline(case: Case, found: Sequence[Finding]) -> Text:
             )
         return Text(N_("Loss went from {first:.3g} to {end:.3g}; no fault found."), params)
     return Text(N_("No fault found in what was logged; there is no loss to judge learning by."))
-
-
-# Shares of right answers among runs that nobody had seen (docs/accuracy.md, Confidence)
-LACKING_FEW = 0.95  # of those with fewer than four points of anything
-LACKING_SHORT = 0.85  # of those with too few to be called healthy
-LACKING_SIGHT = 0.6  # of those with points enough, but no loss among them, or nothing but its noise or a warm-up
-HEALTHY = 0.94  # of the runs called healthy, with evaluations or without, many points or few
-HEALTHY_NEAR = 0.03  # fewer, where something less than a fault was found
-HEALTHY_BLIND = 0.6  # of those without any loss
 
 
 def lacking_confidence(case: Case) -> float:

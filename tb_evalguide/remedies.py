@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -427,21 +428,28 @@ def catalogue() -> dict[str, Remedy]:
 
 
 def advise(
-    remedies: Iterable[Remedy], arguments: Mapping[str, Any], *, taken_moves: Collection[str] = ()
+    remedies: Iterable[Remedy],
+    arguments: Mapping[str, Any],
+    *,
+    taken_moves: Collection[str] = (),
+    taken_settings: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[Advice, ...]:
     """The remedies in the numbers of this run where `arguments` has them, else in the guide's own as examples.
 
     What is already applied is not given again. What contradicts a move in `taken_moves` (made by a finding that comes
-    first) or an earlier remedy is left out.
+    first) or an earlier remedy is left out, and so is another figure for a setting in `taken_settings` (setting → new
+    value, by such a finding) or in an earlier remedy.
     """
     out: list[Advice] = []
-    taken = set(taken_moves)
+    taken, settings = set(taken_moves), dict(taken_settings)
     for remedy in remedies:
         if remedy.move is not None and opposite(remedy.move) in taken:
             continue
         advice = _advice(remedy, arguments)
-        if advice is None:
+        if advice is None or (advice.setting is not None and settings.get(advice.setting, advice.new) != advice.new):
             continue
+        if advice.setting is not None:
+            settings[advice.setting] = advice.new
         if remedy.move is not None:
             taken.add(remedy.move)
         out.append(advice)

@@ -80,11 +80,6 @@ def rises(level: Floats, threshold: float, signed: bool = False) -> list[Rise]:
     return found
 
 
-def start_level(curve: Curve) -> float:
-    """Where the curve begins (`Curve.start`)."""
-    return curve.start
-
-
 @dataclass(frozen=True)
 class Ending:
     """Where a curve ends against where it began and its lowest level. All levels are medians.
@@ -120,7 +115,7 @@ def ending(curve: Curve, tail_share: float = 0.1) -> Ending:
     low_index = int(np.argmin(search))
     low = min(float(search[low_index]), end)
     low_step = int(curve.steps[low_index]) if low == float(search[low_index]) else int(curve.steps[-1])
-    start = start_level(curve)
+    start = curve.start
     gained = start - low
     sigma = 1.2533 * curve.noise * math.sqrt(1 / width + 1 / count)
     rise = (end - low) / abs(low) if low else (math.inf if end > low else 0.0)
@@ -191,7 +186,7 @@ def hidden_line(curve: Curve) -> tuple[float, float] | None:
     The two ends alone would say little then, and no bend can be seen; Theil–Sen over all points says the most.
     """
     n = len(curve)
-    if n < 12 or curve.noise == 0 or abs(start_level(curve) - curve.tail(0.1, 2)) > HIDDEN_SIGMAS * curve.noise:
+    if n < 12 or curve.noise == 0 or abs(curve.start - curve.tail(0.1, 2)) > HIDDEN_SIGMAS * curve.noise:
         return None
     # windows, so that every point of a long curve counts: Theil–Sen by itself would pair 400 of them
     centres, medians, _ = stats.bins(curve.steps, curve.values, 400)
@@ -210,7 +205,7 @@ def _line(curve: Curve, centres: Floats, medians: Floats) -> tuple[float, float]
 
 def ends(curve: Curve) -> tuple[float, float]:
     """(start, end) as a sentence about the whole curve should name them: two levels that its drop agrees with."""
-    return hidden_line(curve) or (start_level(curve), curve.tail())
+    return hidden_line(curve) or (curve.start, curve.tail())
 
 
 def progress(case: Case) -> float:
@@ -233,8 +228,8 @@ def progress_told(case: Case) -> tuple[Curve, float, float] | None:
     told = []
     if line is not None and line[0] > 0:
         told.append((curve, *line))
-    elif start_level(curve) > 0:
-        told.append((curve, start_level(curve), _last(curve)))
+    elif curve.start > 0:
+        told.append((curve, curve.start, _last(curve)))
     if evals is not None and evals.values[0] > 0:
         first = float(evals.values[0])
         if line is None and told and _missed_the_fall(curve, evals):
@@ -245,7 +240,7 @@ def progress_told(case: Case) -> tuple[Curve, float, float] | None:
 
 def _missed_the_fall(train: Curve, evals: Curve) -> bool:
     """The first evaluation came when a part of the run was over, and lies below where the train loss began."""
-    return bool(evals.steps[0] > train.steps[0] and evals.values[0] < start_level(train))
+    return bool(evals.steps[0] > train.steps[0] and evals.values[0] < train.start)
 
 
 def _last(curve: Curve) -> float:
@@ -334,17 +329,12 @@ def _rose(quality: Curve, gained: float, least: float) -> bool:
         return False
     right = quality.values / whole(quality)
     last = float(stats.median(right[-3:]))
-    return last >= least and last - start_level(quality) / whole(quality) >= gained
+    return last >= least and last - quality.start / whole(quality) >= gained
 
 
 def whole(accuracy: Curve) -> float:
     """What stands for all answers right in an accuracy: 1, or 100 where it is logged in per cent."""
     return 100.0 if accuracy.values.max() > 1 + 1e-3 else 1.0  # a share that was averaged may lie a hair above 1
-
-
-def log_noise(curve: Curve) -> float:
-    """Relative σ of one raw point about the local level (`Curve.log_noise`)."""
-    return curve.log_noise
 
 
 def reference_level(curve: Curve) -> float:
@@ -373,7 +363,7 @@ def level_rises(curve: Curve, least: float, share: float = 0.05) -> list[Rise]:
         level, width = (curve.values, 1) if n < 20 else (curve.level, 5)
     else:
         level, width = curve.level, max(5, n // 20)
-    sigma = log_noise(curve) * 1.2533 / math.sqrt(width) if width > 1 else 0.0
+    sigma = curve.log_noise * 1.2533 / math.sqrt(width) if width > 1 else 0.0
     # near 0 a share of the level means nothing: a loss that crosses it has no zero of its own
     signed = bool(curve.values.min() < 0)
     found = rises(level, max(least, math.expm1(min(LEVEL_SIGMAS * sigma, 50.0))), signed)

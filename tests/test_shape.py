@@ -132,10 +132,10 @@ def test_nothing_gained():
 
 def test_the_start_is_no_single_odd_batch():
     values = decay(200, 3.0, 1.0, noise=0.05, rate=1.0)
-    usual = shape.start_level(curve(values))
+    usual = curve(values).start
     values[0] *= 1.1
-    assert shape.start_level(curve(values)) == pytest.approx(usual, rel=0.03)
-    assert shape.start_level(curve(decay(200, 9.0, 1.0, noise=0.01, rate=60))) == pytest.approx(9.0, rel=0.05)
+    assert curve(values).start == pytest.approx(usual, rel=0.03)
+    assert curve(decay(200, 9.0, 1.0, noise=0.01, rate=60)).start == pytest.approx(9.0, rel=0.05)
 
 
 # --- lateness, flatness, progress -----------------------------------------------------------------------------------
@@ -363,10 +363,10 @@ def test_an_overlap_tells_that_a_task_is_learned_as_well(tag, right, profile):
 @pytest.mark.parametrize("noise", [0.02, 0.2])
 def test_noise_of_a_curve_does_not_depend_on_density_or_unit(noise):
     values = decay(4000, 3.0, 1.0, noise=noise)
-    dense = shape.log_noise(curve(values))
+    dense = curve(values).log_noise
     assert dense == pytest.approx(noise, rel=0.1)
-    assert shape.log_noise(curve(values[::10], 100)) == pytest.approx(dense, rel=0.25)
-    assert shape.log_noise(curve(1000 * values)) == pytest.approx(dense)
+    assert curve(values[::10], 100).log_noise == pytest.approx(dense, rel=0.25)
+    assert curve(1000 * values).log_noise == pytest.approx(dense)
 
 
 @pytest.mark.parametrize("step", [1, 2, 10])

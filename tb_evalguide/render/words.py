@@ -135,14 +135,15 @@ def figures(values: Sequence[Any]) -> list[str]:
         return ["" if value is None else number(value) for value in values]
     place = math.floor(math.log10(largest)) if largest > 0 else 0
     decimals = max(0, 3 - max(0, place)) if place >= -1 else 2 - place
-    return [
-        f"{value:,.{decimals}f}"
-        if isinstance(value, (int, float)) and math.isfinite(value) and (not value or abs(value) >= 0.5 / 10**decimals)
-        else number(value, 3)
-        if value is not None
-        else ""
-        for value in values
-    ]
+    least = 0.5 / 10**decimals
+
+    def figure(value: Any) -> str:
+        if value is None:
+            return ""
+        fits = isinstance(value, (int, float)) and math.isfinite(value) and (not value or abs(value) >= least)
+        return f"{value:,.{decimals}f}" if fits else number(value, 3)
+
+    return [figure(value) for value in values]
 
 
 def duration(seconds: float | None) -> str:

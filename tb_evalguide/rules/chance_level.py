@@ -1,4 +1,4 @@
-"""The loss stays at the level of guessing.
+"""The loss stays at the level of guessing, or every answer is the same.
 
 ## What it checks
 Whether the loss ends within 2 % of ln(k), the loss of guessing among k classes, and accuracy is about 1/k. k comes from
@@ -169,7 +169,7 @@ def train_learned(case: Case, chance: float, limits: Limits) -> bool:
     train = case.train
     if train is None or len(train) < limits.points:
         return False
-    return train.tail() < (1 - limits.fallen) * min(chance, shape.start_level(train))
+    return train.tail() < (1 - limits.fallen) * min(chance, train.start)
 
 
 def train_is_right(case: Case, k: float, limits: Limits) -> bool:

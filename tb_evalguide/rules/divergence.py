@@ -205,7 +205,11 @@ def half_as_much_again(end: shape.Ending, ends: shape.Ending | None, limits: Lim
 
 
 def both_climb(case: Case, end: shape.Ending, ends: shape.Ending | None, limits: Limits) -> bool:
-    """Both losses gave back a good part of what they had gained, each far beyond its noise: small, but no accident."""
+    """Both losses gave back a good part of what they had gained, each far beyond its noise: small, but no accident.
+
+    Not where eval loss lies far above train loss. Of evaluations too few to tell their own noise (`ends` is None then)
+    it is enough that they only rise since the lowest, beside a train loss that is sure.
+    """
     evals = case.evals
     if evals is None or len(evals) < limits.few_evals or end.significance < limits.significance:
         return False

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tb_evalguide import remedies, shape, stats
+from tb_evalguide import remedies, stats
 from tb_evalguide.case import Case, Curve
 from tb_evalguide.i18n import N_
 from tb_evalguide.model import Evidence, Rule, Severity, Skip, Text, Tier
@@ -82,7 +82,7 @@ def blow_ups(curve: Curve, limits: Limits) -> Sequence[Evidence]:
         return ()  # a score about 0, or a loss of nothing for most batches: no factor means anything there
     level = stats.running_median(curve.values, 7)
     # above where the run began as well: a thousand times next to nothing may be an ordinary hard batch
-    floor = limits.absurd_start * abs(shape.start_level(curve))
+    floor = limits.absurd_start * abs(curve.start)
     high = curve.values > np.maximum(limits.absurd * np.maximum(level, 1e-300), floor)
     high[:2] = False  # the first fall
     hits = np.flatnonzero(high)
@@ -111,7 +111,7 @@ def outliers(curve: Curve, limits: Limits) -> np.ndarray:
     level = stats.running_median(curve.values, 7)
     excess = curve.values - level
     sigma = max(curve.noise, 0.002 * float(stats.median(np.abs(curve.values))))
-    relative = shape.log_noise(curve)
+    relative = curve.log_noise
     high = (excess > limits.sigmas * sigma) & (excess > (limits.factor - 1) * np.abs(level))
     if (curve.values > 0).all():
         high &= np.log(curve.values / np.maximum(level, 1e-300)) > limits.sigmas * relative

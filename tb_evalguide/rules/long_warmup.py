@@ -1,4 +1,4 @@
-"""The learning rate takes long to reach its peak, or never does.
+"""The learning rate takes long to reach its peak, never does, or runs away.
 
 ## What it checks
 The share of the run (of the planned steps, where they are known) during which the learning rate rises. Above a tenth

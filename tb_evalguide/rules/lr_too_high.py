@@ -101,7 +101,7 @@ def won_back(train: Curve, evals: Curve | None, limits: Limits) -> Evidence | No
         return None
     # few evaluations are not steadied by a level, which would cut their peak
     peaks = [float(c.level.max()) if len(c) >= 20 else float(c.values.max()) for c in (train, evals)]
-    starts, ends = [shape.start_level(c) for c in (train, evals)], [c.tail() for c in (train, evals)]
+    starts, ends = [c.start for c in (train, evals)], [c.tail() for c in (train, evals)]
     if min(*starts, train.values[0], evals.values[0]) <= 0:
         return None
     if evals.steps[0] > train.steps[0] and starts[1] > starts[0]:

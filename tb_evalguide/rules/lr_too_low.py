@@ -78,7 +78,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     values = curve.coarse[1] if len(curve) >= 60 else curve.values
     p = max(limits.p, 0.05) if len(curve) < 8 else limits.p
     # a curve far above its noise falls without a test; the test's correction for autocorrelation takes bends for noise
-    clear = shape.start_level(curve) - curve.tail() > limits.clear * curve.noise
+    clear = curve.start - curve.tail() > limits.clear * curve.noise
     falls = clear or stats.mann_kendall(values).p_down < p
     of, start, end = shape.progress_told(case) or (curve, *shape.ends(curve))
     numbers = {

@@ -97,7 +97,7 @@ def gained(choice: RoleChoice, limits: Limits) -> bool:
 def learned_by_heart(case: Case, accuracy: RoleChoice, limits: Limits) -> Sequence[Evidence]:
     """The train loss went to nearly nothing, and the accuracy, which had room to grow, ends no better than it began."""
     train, curve = case.train, Curve.of(accuracy.series)
-    if train is None or len(train) < limits.evals or not 0 < train.tail() < limits.by_heart * shape.start_level(train):
+    if train is None or len(train) < limits.evals or not 0 < train.tail() < limits.by_heart * train.start:
         return ()
     first = float(curve.values[0])
     if first >= limits.room * shape.whole(curve):
@@ -107,7 +107,7 @@ def learned_by_heart(case: Case, accuracy: RoleChoice, limits: Limits) -> Sequen
             steps=(int(curve.steps[0]), int(curve.steps[-1])),
             tags=(train.tag, curve.tag),
             numbers={
-                "then": shape.start_level(train),
+                "then": train.start,
                 "now": train.tail(),
                 "begin": first,
                 "end": shape.last_third(curve.values),

@@ -119,7 +119,7 @@ def short_swings(case: Case, limits: Limits) -> Sequence[Evidence]:
     train = case.train
     if train is None or len(train) < limits.few_points or stats.lag1(train.values) < limits.in_rows:
         return ()
-    high = limits.regress * shape.start_level(train)
+    high = limits.regress * train.start
     swings = shape.rises(stats.running_median(train.values, 3), limits.huge)
     swings = [r for r in swings if r.low > 0 and r.peak_value >= high]
     return [evidence(case, train, swings, 0.6, limits)] if len(swings) >= 2 and swings[0].end is not None else ()
@@ -129,7 +129,7 @@ def by_design(case: Case, curve: Curve, swings: list[shape.Rise], limits: Limits
     """The learning rate was raised at most of the swings, and each cycle ends lower than the one before it."""
     lr = case.lr
     lows = [swing.low_value for swing in swings]
-    start = shape.start_level(curve)
+    start = curve.start
     if any(s.factor > limits.cycle_most and s.peak_value > limits.cycle_peak * start for s in swings):
         return False
     if lr is None or lows[-1] > (1 - limits.cycle) * lows[0]:
@@ -154,7 +154,7 @@ def gains(evals: Curve, limits: Limits) -> bool:
 
 def waves(evals: Curve, limits: Limits) -> list[shape.Rise]:
     """Swings too small to be one alone, yet far beyond what single evaluations scatter by."""
-    beyond = limits.wave_sigmas * shape.log_noise(evals)
+    beyond = limits.wave_sigmas * evals.log_noise
     return shape.eval_rises(evals, max(limits.wave, float(np.expm1(min(beyond, 50.0)))))
 
 

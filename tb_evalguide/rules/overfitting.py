@@ -308,7 +308,7 @@ def parted(case: Case, evals: Curve, up: Climb, limits: Limits) -> bool:
     above = up.end / now
     widened = above >= 1 and above * then > limits.widened * up.low
     # a loss with a high floor shows a small share of itself: beside all that the train loss fell it is much
-    gap = up.end - now > limits.apart_fall * (shape.start_level(case.train) - now) > 0
+    gap = up.end - now > limits.apart_fall * (case.train.start - now) > 0
     gap = gap and up.sure and len(evals) - 1 - up.best >= limits.lasting
     fell = now < (1 - limits.train_fall) * then
     return bool((fell and (above > 1 + limits.apart or widened or gap)) or above > 1 + limits.far)
@@ -471,7 +471,7 @@ def apart_throughout(case: Case, evals: Curve, worlds: bool, limits: Limits) -> 
     assert case.train is not None
     if falls_on(evals, limits):
         return False
-    return worlds or float(evals.values.min()) >= shape.start_level(case.train)
+    return worlds or float(evals.values.min()) >= case.train.start
 
 
 def left_behind(case: Case, evals: Curve, limits: Limits) -> bool:

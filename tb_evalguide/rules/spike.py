@@ -43,6 +43,15 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Climb:
+    """A rise of the level; indices of its first high point, and of where it was back or the log ends."""
+
+    rise: shape.Rise
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Limits:
     climb: float = 0.25  # of the level before; healthy labelled runs stay below it at any logging density
     points: int = 3  # shorter ones are isolated (failure-modes.md #10: 3 of 5 points)
@@ -71,12 +80,13 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     train = case.train
     assert train is not None  # needs
     light = shape_curve(train)
-    noise, scale = shape.log_noise(train), shape.reference_level(train)
-    found = [
-        spike(case, train, light, rise, limits)
+    noise, scale = train.log_noise, shape.reference_level(train)
+    climbs = [
+        Climb(rise, begin(light, rise, limits.climb), rise.end if rise.end is not None else len(light) - 1)
         for rise in shape.rises(light, limits.climb)
-        if stands_out(rise, len(train), noise, scale, limits) and lasts(case, train, light, rise, limits)
+        if stands_out(rise, len(train), noise, scale, limits)
     ]
+    found = [spike(case, train, light, climb, limits) for climb in climbs if lasts(case, train, light, climb, limits)]
     told = sorted(found, key=lambda e: (e.severity is Severity.INFO, -e.numbers["factor"]))[: limits.most]
     return sorted(told, key=lambda e: e.steps)
 
@@ -88,31 +98,27 @@ def stands_out(rise: shape.Rise, points: int, noise: float, scale: float, limits
     return rise.factor >= 1 + limits.climb and np.log(rise.factor) >= limits.sigmas * noise
 
 
-def lasts(case: Case, train: Curve, light: Floats, rise: shape.Rise, limits: Limits) -> bool:
+def lasts(case: Case, train: Curve, light: Floats, climb: Climb, limits: Limits) -> bool:
     """Several points high, and back again; or at least on its way there."""
-    start, end = begin(light, rise, limits.climb), last_index(rise, light)
-    back = rise.end is not None or sinks(case, train, light, rise, start, limits)
-    return end - start >= limits.points and back
+    if climb.last - climb.first < limits.points:
+        return False
+    return climb.rise.end is not None or sinks(case, train, light, climb, limits)
 
 
-def last_index(rise: shape.Rise, light: Floats) -> int:
-    """Where the loss was back, or where the log ends."""
-    return rise.end if rise.end is not None else len(light) - 1
-
-
-def spike(case: Case, train: Curve, light: Floats, rise: shape.Rise, limits: Limits) -> Evidence:
+def spike(case: Case, train: Curve, light: Floats, climb: Climb, limits: Limits) -> Evidence:
     """What is told of one climb that stands out and lasts."""
-    start, end = begin(light, rise, limits.climb), last_index(rise, light)
+    rise, start, end = climb.rise, climb.first, climb.last
     window = Window(int(train.steps[rise.low]), int(train.steps[start]), int(train.steps[end]))
     lingers = end - start >= limits.lingers * len(train) or undone(case, rise, window, limits)
     hurt = case.evals is None or eval_hurt(case.evals, window, limits.eval_climb)
-    climb = train.steps[foot(light, rise, limits.climb) : start + 3]
+    upward = train.steps[foot(light, rise, limits.climb) : start + 3]
     to_the_end = replace(window, last=case.last_step)
     back = not eval_hurt(case.evals, to_the_end, limits.eval_climb, at_end=True)
-    harmless = lr_rose(case.lr, climb, limits.lr_rise) or (back and regained(train, rise, limits.regained))
+    harmless = lr_rose(case.lr, upward, limits.lr_rise) or (back and regained(train, rise, limits.regained))
     harmless = harmless and not devastating(case.evals, rise, window, limits)
-    right = shape.solved(case, limits.solved, limits.solved_near) is not None
-    harmless = harmless or (right and not forgot(case, window, limits.forgot))
+    harmless = harmless or (
+        shape.solved(case, limits.solved, limits.solved_near) is not None and not forgot(case, window, limits.forgot)
+    )
     torn = gradients_spike(case, window, limits)
     return Evidence(
         steps=(window.first, window.last),
@@ -143,20 +149,24 @@ def gradients_spike(case: Case, window: Window, limits: Limits) -> bool | None:
     return bool(during.max() > limits.grad_jump * stats.median(before))
 
 
-def sinks(case: Case, train: Curve, light: Floats, rise: shape.Rise, start: int, limits: Limits) -> bool:
+def sinks(case: Case, train: Curve, light: Floats, climb: Climb, limits: Limits) -> bool:
     """It jumped and is on its way back, and both losses were not there when the log ended.
 
     What climbs slowly or stays up is a divergence.
     """
-    evals = case.evals
-    if rise.low_value <= 0 or evals is None or rise.peak - start > max(limits.points, limits.at_once * len(train)):
+    evals, rise = case.evals, climb.rise
+    if (
+        rise.low_value <= 0
+        or evals is None
+        or rise.peak - climb.first > max(limits.points, limits.at_once * len(train))
+    ):
         return False
     judged = float(np.interp(train.steps[rise.low], evals.steps, evals.values))
     if judged > limits.apart * rise.low_value:
         return False  # far above train loss the evaluations rise for reasons of their own
     last = float(stats.median(light[rise.peak :][-3:]))
     sunk = last <= rise.peak_value * (rise.low_value / rise.peak_value) ** limits.sunk
-    window = Window(int(train.steps[rise.low]), int(train.steps[start]), int(evals.steps[-1]))
+    window = Window(int(train.steps[rise.low]), int(train.steps[climb.first]), int(evals.steps[-1]))
     return sunk and eval_hurt(evals, window, limits.eval_climb, at_end=True)
 
 
@@ -168,11 +178,11 @@ def begin(level: Floats, rise: shape.Rise, climb: float) -> int:
 def undone(case: Case, rise: shape.Rise, window: Window, limits: Limits) -> bool:
     """Both losses had fallen well below where the run began, and are above that again: nothing is left of it."""
     assert case.train is not None  # needs
-    start = shape.start_level(case.train)
+    start = case.train.start
     if case.evals is None or start <= 0 or rise.low_value > limits.learned * start or rise.peak_value < start:
         return False
     during = case.evals.between(window.low + 1, window.last).values
-    above = during.max(initial=-np.inf) >= shape.start_level(case.evals)
+    above = during.max(initial=-np.inf) >= case.evals.start
     return bool(above) and eval_hurt(case.evals, window, limits.doubled)
 
 

@@ -103,7 +103,7 @@ def check(case: Case, limits: Limits) -> Sequence[Evidence] | Skip:
     if case.evals is not None and len(case.evals) >= 2:
         end = min(end, case.evals.tail())
     floor = {"guide": limits.guide_loss, "llm-sft": limits.sft_loss}.get(case.profile.id, 0.0)
-    flat = shape.flat_since(of, 0.02 + 2 * shape.log_noise(of) / max(1.0, (len(of) / 20) ** 0.5))
+    flat = shape.flat_since(of, 0.02 + 2 * of.log_noise / max(1.0, (len(of) / 20) ** 0.5))
     base = limit
     if limit in (limits.drop, limits.two_drop) and stood_still(case, curve, flat, limits):
         limit = limits.flat_tokens if case.profile.id == "pretrain" else limits.flat_drop
@@ -136,7 +136,7 @@ def least_drop(case: Case, curve: Curve, limits: Limits) -> float:
     # no loss of guessing: it is not known, or the first logged value lies far below it already
     if case.profile.id == "generic" or (case.profile.id == "classification" and curve.values[0] < limits.learned):
         return limits.generic_drop
-    if case.profile.id == "classification" and abs(shape.start_level(curve) / math.log(2) - 1) < limits.two_near:
+    if case.profile.id == "classification" and abs(curve.start / math.log(2) - 1) < limits.two_near:
         return limits.two_drop
     return limits.drop
 
@@ -204,7 +204,7 @@ def accuracy_grows(case: Case, limits: Limits) -> bool:
     later = end - float(stats.median(accuracy.values[: len(accuracy) // 3]))
     # what rose in the first steps only, and to less than half, has come to the largest class
     grows = end >= limits.right * whole or later > limits.later * whole
-    return bool(grows and end - shape.start_level(accuracy) > limits.accuracy * whole)
+    return bool(grows and end - accuracy.start > limits.accuracy * whole)
 
 
 def still_falls(case: Case, curve: Curve, limits: Limits) -> bool:
@@ -216,7 +216,7 @@ def still_falls(case: Case, curve: Curve, limits: Limits) -> bool:
             return True
     third = curve.values[-max(4, len(curve) // 3) :]
     fall = float(stats.median(third[:2])) - float(stats.median(third[-2:]))
-    drop = shape.start_level(curve) - curve.tail()
+    drop = curve.start - curve.tail()
     least = min(limits.going * abs(float(third[0])), limits.going_share * drop)
     return stats.mann_kendall(third).p_down < 0.05 and fall > least
 
