@@ -55,6 +55,7 @@ LACKING_SIGHT = 0.6  # of those with points enough, but no loss among them, or n
 HEALTHY = 0.94  # of the runs called healthy, with evaluations or without, many points or few
 HEALTHY_NEAR = 0.03  # fewer, where something less than a fault was found
 HEALTHY_BLIND = 0.6  # of those without any loss
+HEALTHY_UNCHECKED = 0.2  # fewer, where a check failed; own choice
 
 
 @dataclass(frozen=True)
@@ -418,12 +419,14 @@ def missing(case: Case) -> Text | None:
             params,
         )
     if shape.in_warmup(case) and not (shape.progress(case) >= LEARNED_IN_WARMUP or fell_plainly(case)):
+        # a rate that rises on after the planned warm-up does not follow that plan
+        over = case.warmup_steps is None or case.warmup_steps <= case.last_step
         return Text(
             N_(
                 "Only the warm-up was logged (learning rate still rising at step {step}): nothing can be judged "
                 "before it ends{when}."
             ),
-            {"step": case.last_step, "when": from_step(case.warmup_steps)},
+            {"step": case.last_step, "when": from_step(None if over else case.warmup_steps)},
         )
     return None
 
@@ -547,4 +550,4 @@ def healthy_confidence(case: Case, found: Sequence[Finding], failed: int) -> flo
     value = HEALTHY if case.loss is not None else HEALTHY_BLIND
     if any(f.explained_by is None and f.label not in ("healthy", "spike") for f in found):
         value -= HEALTHY_NEAR
-    return round(value - 0.2 * bool(failed), 3)
+    return round(value - HEALTHY_UNCHECKED * bool(failed), 3)

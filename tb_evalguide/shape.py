@@ -266,13 +266,16 @@ def unfinished(case: Case) -> bool:
     return bool(decaying and lr.values[-1] > CUT_SHORT * peak)
 
 
+WARMUP_START = 0.5  # of the peak: a learning rate that starts above this has no warm-up worth the name; as LRS002
+
+
 def in_warmup(case: Case) -> bool:
     """Every logged step lies inside the warm-up: the learning rate only rises, from near zero, to the last point."""
     lr = case.lr
     if lr is None or len(lr) < 3:
         return False
     rising = bool((np.diff(lr.values) > 0).all())
-    return rising and lr.values[0] < 0.5 * lr.values[-1]
+    return rising and lr.values[0] < WARMUP_START * lr.values[-1]
 
 
 def warmup_end(case: Case) -> int | None:
@@ -281,7 +284,7 @@ def warmup_end(case: Case) -> int | None:
     if lr is None or len(lr) < 3:
         return None
     top = int(np.argmax(lr.values))
-    early = 0 < top < len(lr) // 2 and lr.values[0] < 0.5 * lr.values[top]
+    early = 0 < top < len(lr) // 2 and lr.values[0] < WARMUP_START * lr.values[top]
     return int(lr.steps[top]) if early and bool((np.diff(lr.values[: top + 1]) >= 0).all()) else None
 
 
